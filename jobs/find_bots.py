@@ -1,0 +1,27 @@
+"""raw.events -> clean.bots, for a range of event days.
+
+A visitor is judged by a whole day, and by a small aggregate: cleaning only has to look the verdict up.
+"""
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from clickmill import job
+from clickmill.clean import bots, records
+from clickmill.config import Config
+from clickmill.contracts.days import Days
+from clickmill.contracts.tables import BOTS, RAW_EVENTS
+from clickmill.job import Inputs, Outputs
+
+READS = (RAW_EVENTS.landed("clean.lateness_days"),)
+WRITES = (BOTS,)
+
+
+def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
+    rows = records.of_days(inputs[RAW_EVENTS], days, zone=conf.shop.zone, **conf.clean.clocks())
+    mapped = rows.where(F.size("_problems") == 0)
+    return {BOTS: bots.bots(mapped, bots.Limits(**conf.bots.model_dump()))}
+
+
+if __name__ == "__main__":
+    job.main(__name__)

@@ -1,0 +1,117 @@
+"""Visitors that are machines: rate, burst, regularity, waking hours and breadth of a day."""
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from clickmill.contracts.conform import conform
+from clickmill.contracts.tables import BOTS
+
+_DAY = ("site_id", "event_date", "visitor_id")
+_LOOKING = ("page_view", "item_view", "search", "click", "impression")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """From where on a day is no person's; conf/base.yaml gives unit and reason of each."""
+
+    min_events: int
+    rate_events: int
+    burst_events: int
+    regular_variation: float
+    active_hours: int
+    breadth_items: int
+    breadth_share: float
+    flood_events: int
+
+
+def bots(rows: DataFrame, limits: Limits) -> DataFrame:
+    """Visitor days on which a rule fires, with the rules and the numbers they looked at.
+
+    One small aggregate of raw rows finds the few suspects, and only their rows
+    are looked at again: copies count once there (by event id), an order counts
+    as one act however many lines it has, and rows that know the day only say
+    nothing about minutes, hours and gaps.
+
+    Grain   one row per (site_id, event_date, visitor_id) with a rule that fired; small: broadcast it
+    Needs   site_id, event_date, visitor_id, event_id, item_id, order_id, event_type, event_at, is_day_only
+    """
+    rows = rows.where(F.col("visitor_id").isNotNull())
+    suspects = rows.groupBy(*_DAY).agg(F.count("*").alias("_rows")).where(F.col("_rows") >= limits.min_events)
+    theirs = rows.join(suspects, on=list(_DAY), how="inner")
+    facts = _acts(theirs).join(_breadth(theirs), on=list(_DAY), how="inner")
+    fired = facts.withColumn("rules", _rules(limits))
+    return conform(fired.where(F.size("rules") > 0), BOTS)
+
+
+def _acts(rows: DataFrame) -> DataFrame:
+    """Rate, fullest minute, waking hours and evenness of the gaps, on different acts."""
+    acts = rows.groupBy(*_DAY, F.coalesce("order_id", "event_id").alias("_act")).agg(
+        F.min("event_at").alias("_at"), F.min("is_day_only").alias("_day_only")
+    )
+    in_time = Window.partitionBy(*_DAY).orderBy("_at", "_act")
+    timed = ~F.col("_day_only")
+    gap_us = F.when(timed, F.unix_micros("_at") - F.unix_micros(F.lag("_at").over(in_time))).cast("decimal(20,0)")
+    minute = F.when(timed, F.date_trunc("minute", "_at"))
+    minutes = (
+        acts.withColumns({"_gap_us": gap_us, "_minute": minute})
+        .groupBy(*_DAY, "_minute")
+        .agg(F.count("*").alias("_acts"), F.sum("_gap_us").alias("_gaps"), F.sum(F.col("_gap_us") * F.col("_gap_us")).alias("_squares"), F.count("_gap_us").alias("_n"))
+    )
+    day = minutes.groupBy(*_DAY).agg(
+        F.sum("_acts").alias("event_count"),
+        F.coalesce(F.max(F.when(F.col("_minute").isNotNull(), F.col("_acts"))), F.lit(0)).cast("long").alias("peak_minute_count"),
+        F.size(F.collect_set(F.hour("_minute"))).alias("active_hour_count"),
+        F.sum("_gaps").cast("double").alias("_sum"),
+        F.sum("_squares").cast("double").alias("_sum_squares"),
+        F.sum("_n").alias("_gap_count"),
+    )
+    mean = F.try_divide(F.col("_sum"), F.col("_gap_count"))
+    spread = F.sqrt(F.greatest(F.try_divide(F.col("_sum_squares"), F.col("_gap_count")) - mean * mean, F.lit(0.0)))
+    return day.withColumn("gap_variation", F.when(F.col("_gap_count") >= 2, F.round(F.try_divide(spread, mean), 6)))
+
+
+def _breadth(rows: DataFrame) -> DataFrame:
+    """Different items looked at, and looks: a crawler hardly looks at one twice. Carts and orders say nothing here."""
+    looks = rows.where(F.col("event_type").isin(*_LOOKING)).groupBy(*_DAY, "item_id").agg(F.count_distinct("event_id").alias("_looks"))
+    seen = looks.groupBy(*_DAY).agg(F.count("item_id").alias("_items"), F.sum(F.when(F.col("item_id").isNotNull(), F.col("_looks"))).alias("_item_looks"))
+    everyone = rows.groupBy(*_DAY).agg(F.max("_rows").alias("_rows"))
+    joined = everyone.join(seen, on=list(_DAY), how="left")
+    return joined.withColumns({"item_count": F.coalesce("_items", F.lit(0)).cast("long"), "_item_looks": F.coalesce("_item_looks", F.lit(0))})
+
+
+def _rules(limits: Limits) -> Column:
+    is_broad = (F.col("item_count") >= limits.breadth_items) & (F.col("item_count") >= F.col("_item_looks") * limits.breadth_share)
+    fires = {
+        "rate": F.col("event_count") >= limits.rate_events,
+        "burst": F.col("peak_minute_count") >= limits.burst_events,
+        "regularity": F.col("gap_variation") < limits.regular_variation,
+        "hours": F.col("active_hour_count") >= limits.active_hours,
+        "breadth": is_broad,
+    }
+    is_enough = F.col("event_count") >= limits.min_events
+    is_flood = F.col("_rows") >= limits.flood_events
+    return F.array_compact(F.array(*(F.when(fired & is_enough, name) for name, fired in fires.items()), F.when(is_flood, "flood")))
+
+
+def with_bot_flag(rows: DataFrame, bots: DataFrame) -> DataFrame:
+    """Add is_bot; false where there is no visitor.
+
+    Grain   as in `rows`
+    Needs   site_id, event_date, visitor_id
+    """
+    flagged = bots.select(*_DAY, F.lit(True).alias("_bot"))
+    return rows.join(F.broadcast(flagged), on=list(_DAY), how="left").withColumn("is_bot", F.coalesce("_bot", F.lit(False))).drop("_bot")
+
+
+def with_flood(rows: DataFrame, bots: DataFrame) -> DataFrame:
+    """Name `flood` in `_problems` for visitors whose rows would overload the task that sorts them.
+
+    They are rejects before the shuffle, and counted like every reject.
+
+    Grain   as in `rows`
+    """
+    floods = bots.where(F.array_contains("rules", "flood")).select(*_DAY, F.lit("flood").alias("_flood"))
+    joined = rows.join(F.broadcast(floods), on=list(_DAY), how="left")
+    return joined.withColumn("_problems", F.concat("_problems", F.array_compact(F.array("_flood")))).select(*rows.columns)

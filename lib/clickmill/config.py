@@ -1,0 +1,245 @@
+"""The only reader of conf/ and of the environment: one merged, validated, frozen config.
+
+`conf/base.yaml` holds every key, `conf/<env>.yaml` what differs, the command
+line what changes per run. Functions receive values, never the config.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from clickmill.contracts import resources
+from clickmill.contracts.errors import UsageError
+from clickmill.contracts.events import EVENT_TYPES
+
+Seconds = Annotated[int, Field(ge=0, le=86_400)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Lake(_Section):
+    root: str
+
+
+class Shop(_Section):
+    zone: str
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        from zoneinfo import available_timezones
+
+        if zone not in available_timezones():
+            raise ValueError(f"{zone} is no time zone; expected a name such as Europe/London")
+        return zone
+
+
+class Landing(_Section):
+    source: str | None
+    path: str | None
+
+
+class Run(_Section):
+    slice_days: Count
+    log_folder: str
+
+
+class Clean(_Section):
+    """Windows that reach over midnight are at most a day long: the state of a day then comes from that day alone."""
+
+    lateness_days: Annotated[int, Field(ge=0, le=60)]
+    future_tolerance_s: Seconds
+    copy_horizon_s: Seconds
+    near_copy_s: Seconds
+    order_copy_s: Seconds
+    dwell_cap_s: Annotated[int, Field(ge=1)]
+    range_days: Count
+    range_min_rows: Count
+    range_factor: Annotated[float, Field(gt=0)]
+    fill: dict[str, int]
+
+    def clocks(self) -> dict[str, int]:
+        """How late and how far in the future an event may be, as keyword arguments."""
+        return {"lateness_days": self.lateness_days, "future_tolerance_s": self.future_tolerance_s}
+
+
+class Bots(_Section):
+    min_events: Count
+    rate_events: Count
+    burst_events: Count
+    regular_variation: Annotated[float, Field(ge=0)]
+    active_hours: Annotated[int, Field(ge=1, le=24)]
+    breadth_items: Count
+    breadth_share: Share
+    flood_events: Count
+
+
+class Sessions(_Section):
+    gap_s: Annotated[int, Field(ge=1, le=86_400)]
+
+
+class Interactions(_Section):
+    weights: dict[str, int]
+
+    @field_validator("weights")
+    @classmethod
+    def _every_type(cls, weights: dict[str, int]) -> dict[str, int]:
+        if set(weights) != set(EVENT_TYPES):
+            raise ValueError(f"expected one whole number for each of {', '.join(EVENT_TYPES)}")
+        return weights
+
+
+class Als(_Section):
+    feedback: Literal["implicit", "explicit"]
+    rank: Count
+    iterations: Count
+    regularisation: Annotated[float, Field(ge=0)]
+    alpha: Annotated[float, Field(ge=0)]
+    seed: int
+
+
+class Models(_Section):
+    window_days: Count
+    half_life_days: Count
+    als: Als
+    max_broadcast_bytes: Count
+
+
+class Candidates(_Section):
+    per_user: Count
+    popular_days: Count
+
+
+class Publish(_Section):
+    list_length: Count
+    excludes_bought: bool
+
+
+class Config(_Section):
+    """The whole config; `conf/base.yaml` says what each key means."""
+
+    lake: Lake
+    shop: Shop
+    landing: Landing
+    run: Run
+    clean: Clean
+    bots: Bots
+    sessions: Sessions
+    interactions: Interactions
+    models: Models
+    candidates: Candidates
+    publish: Publish
+
+    def hash_of(self, *sections: str) -> str:
+        """Hash of the named sections: what a job's result depends on, and nothing else."""
+        chosen = {name: self.model_dump(mode="json")[name] for name in sorted(sections)}
+        return hashlib.md5(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+
+    def value(self, key: str) -> Any:
+        """The value of a dotted key, such as `clean.lateness_days`."""
+        found: Any = self
+        for part in key.split("."):
+            found = getattr(found, part)
+        return found
+
+
+def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Merge base.yaml, <env>.yaml and the command line's `overrides` (dotted keys), and validate once.
+
+    Raises  UsageError that names the file or option, the key's full path and what was expected
+    """
+    merged = _yaml("conf/base.yaml")
+    differences = _yaml(f"conf/{env}.yaml", missing=f"no environment is called {env}; there are {', '.join(environments())}")
+    _merge(merged, differences, f"conf/{env}.yaml")
+    root = os.environ.get("CLICKMILL_LAKE")
+    if root:
+        merged["lake"]["root"] = root
+    for key, value in (overrides or {}).items():
+        *parents, last = key.split(".")
+        target = merged
+        for part in parents:
+            target = target[part]
+        target[last] = value
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"conf ({env}): {key}: {first['msg']}") from None
+
+
+def environments() -> list[str]:
+    names = (entry.name for entry in resources.folder("conf").iterdir())
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml") and name != "base.yaml")
+
+
+def source_names() -> list[str]:
+    """Names of the sources, in order: those of CLICKMILL_SOURCES, a folder of the shop's own, beside those of conf/sources."""
+    names = {entry.name for entry in resources.folder("conf").joinpath("sources").iterdir()}
+    own = own_sources()
+    if own is not None:
+        names |= {entry.name for entry in own.iterdir()}
+    return sorted(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+
+
+def own_sources() -> Path | None:
+    folder = os.environ.get("CLICKMILL_SOURCES")
+    return Path(folder) if folder else None
+
+
+def source_text(name: str | None) -> tuple[str, str]:
+    """Text and file name of the source called `name`; a source of the shop's own wins over one of conf/sources.
+
+    Raises  UsageError when none is named, or none is called so
+    """
+    if name is None or name not in source_names():
+        raise UsageError(f"{'no source is named' if name is None else f'no source is called {name}'}; there are {', '.join(source_names())}")
+    own = own_sources()
+    if own is not None and (own / f"{name}.yaml").is_file():
+        return (own / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
+    return resources.text(f"conf/sources/{name}.yaml"), f"conf/sources/{name}.yaml"
+
+
+def spark_properties(env: str) -> dict[str, str]:
+    """The properties of conf/spark/<env>.conf, which spark-submit.sh passes on a cluster."""
+    lines = (line.strip() for line in resources.text(f"conf/spark/{env}.conf").splitlines())
+    pairs = (line.split(None, 1) for line in lines if line and not line.startswith("#"))
+    return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
+
+
+def cache_folder() -> Path:
+    """The folder of downloaded and built things: CLICKMILL_CACHE, else .cache below the working folder."""
+    return Path(os.environ.get("CLICKMILL_CACHE", ".cache")).resolve()
+
+
+def _yaml(path: str, missing: str = "") -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(resources.text(path)) or {}
+    except FileNotFoundError:
+        raise UsageError(missing or f"{path} is missing") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise UsageError(f"{path}: line {mark.line + 1 if mark else '?'} is no YAML") from None
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{path}: expected keys and values")
+    return loaded
+
+
+def _merge(into: dict[str, Any], differences: dict[str, Any], file: str, path: str = "") -> None:
+    for key, value in differences.items():
+        if key not in into:
+            raise UsageError(f"{file}: {path}{key}: conf/base.yaml has no such key")
+        if isinstance(value, dict) and isinstance(into[key], dict):
+            _merge(into[key], value, file, f"{path}{key}.")
+        else:
+            into[key] = value

@@ -1,0 +1,1 @@
+"""Layer 0: what a table is. Imports nothing else of clickmill."""

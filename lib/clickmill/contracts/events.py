@@ -1,0 +1,24 @@
+"""The vocabulary of events: types, and which columns belong to the item of a list."""
+
+EVENT_TYPES = (
+    "page_view",
+    "item_view",
+    "search",
+    "add_to_cart",
+    "remove_from_cart",
+    "favourite",
+    "checkout",
+    "purchase",
+    "refund",
+    "review",
+    "share",
+    "impression",
+    "click",
+)
+"""Every event type there is; a literal that a source maps to none of them is a reject `unknown_event_type`."""
+
+UNKNOWN_USER = "*"
+"""The user_id, with user_id_kind `unknown`, under which the list for unknown users is published."""
+
+VISITOR_BUCKETS = 256
+"""visitor_bucket = hash of site and visitor modulo this: it leads the shuffle and the order of rows on disk."""

@@ -1,0 +1,92 @@
+"""What a table is: its name, key, day column and schema, and how a job says what it reads of it."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from pyspark.sql.types import StructType
+
+from clickmill.contracts import resources
+
+Span = int | str
+"""A number of days, or the config key that holds it (such as `clean.lateness_days`)."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The contract of one table.
+
+    name   `<layer>.<plural noun of one row>`
+    key    columns that name one row
+    day    the column by which days are replaced and admitted; None where a table is not kept by days
+    write  days: a run replaces its days; last_day: a run replaces its last day only;
+           append: a run adds rows that are not there yet and never touches others
+    """
+
+    name: str
+    key: tuple[str, ...]
+    day: str | None = "event_date"
+    write: Literal["days", "last_day", "append"] = "days"
+
+    @property
+    def layer(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def schema_path(self) -> str:
+        return f"schemas/{self.name.replace('.', '/')}.json"
+
+    @property
+    def suite_path(self) -> str:
+        return f"expectations/{self.name.replace('.', '/')}.json"
+
+    @cached_property
+    def schema(self) -> StructType:
+        """Columns in order, with comments and the class of personal data as metadata."""
+        return StructType.fromJson(json.loads(resources.text(self.schema_path)))
+
+    @property
+    def columns(self) -> list[str]:
+        return self.schema.fieldNames()
+
+    def personal_columns(self) -> list[str]:
+        """Columns that hold direct or linked personal data: reports show no values of them."""
+        return [field.name for field in self.schema.fields if field.metadata["personal"] != "none"]
+
+    def same_days(self) -> "Read":
+        """The days of the run."""
+        return Read(self)
+
+    def days_back(self, days: Span) -> "Read":
+        """The `days` days before each day of the run, and not that day itself."""
+        return Read(self, back=days, kind="earlier")
+
+    def landed(self, lateness_days: Span) -> "Read":
+        """Landing days from the day before the run to `lateness_days` after it."""
+        return Read(self, back=1, ahead=lateness_days, kind="landed")
+
+    def window(self, days: Span) -> "Read":
+        """The `days` days that end with the last day of the run."""
+        return Read(self, back=days, kind="window")
+
+    def up_to(self) -> "Read":
+        """All days up to the last day of the run."""
+        return Read(self, kind="history")
+
+
+@dataclass(frozen=True)
+class Read:
+    """Which days of a table a job reads, relative to the days of its run.
+
+    same     the days of the run
+    earlier  from `back` days before the first day to the day before the last
+    landed   from one day before the first day to `ahead` days after the last
+    window   the `back` days that end with the last day of the run
+    history  every day up to the last day of the run
+    """
+
+    table: Table
+    back: Span = 0
+    ahead: Span = 0
+    kind: Literal["same", "earlier", "landed", "window", "history"] = "same"

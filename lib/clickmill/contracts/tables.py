@@ -1,0 +1,34 @@
+"""Every table of the river, by name. Schemas stand in schemas/, rules in expectations/, under the same name."""
+
+from clickmill.contracts.table import Table
+
+RAW_EVENTS = Table("raw.events", ("source", "landing_date", "file", "block", "ordinal", "item_pos"), "landing_date", "append")
+RAW_ITEMS = Table("raw.items", ("source", "landing_date", "file", "block", "ordinal"), "landing_date", "append")
+RAW_USERS = Table("raw.users", ("source", "landing_date", "file", "block", "ordinal"), "landing_date", "append")
+RAW_FILES = Table("raw.files", ("source", "landing_date", "file", "delivery_id"), "landing_date", "append")
+
+ITEMS = Table("clean.items", ("site_id", "item_id", "valid_from", "known_from"), "landing_date", "append")
+USERS = Table("clean.users", ("site_id", "user_id", "valid_from", "known_from"), "landing_date", "append")
+VALUE_RANGES = Table("clean.value_ranges", ("site_id", "event_date", "event_type", "currency", "measure"))
+BOTS = Table("clean.bots", ("site_id", "event_date", "visitor_id"))
+EVENTS = Table("clean.events", ("event_id", "item_pos"))
+REJECTS = Table("clean.rejects", ("source", "landing_date", "file", "block", "ordinal", "item_pos"))
+OPEN_SESSIONS = Table("clean.open_sessions", ("event_date", "event_id", "item_pos", "payload_hash"))
+SESSIONS = Table("clean.sessions", ("session_id",))
+IDENTITIES = Table("clean.identities", ("site_id", "event_date", "visitor_id", "account_id"))
+
+INTERACTIONS = Table("features.interactions", ("event_date", "site_id", "user_id", "user_id_kind", "item_id"))
+
+IDS = Table("models.ids", ("entity", "site_id", "user_id_kind", "source_id"), "first_date", "append")
+ALS_FACTORS = Table("models.als_factors", ("as_of_date", "entity", "site_id", "user_id_kind", "source_id"), "as_of_date", "last_day")
+CANDIDATES = Table("models.candidates", ("as_of_date", "site_id", "user_id_kind", "user_id", "source", "item_id"), "as_of_date", "last_day")
+MODEL_RUNS = Table("models.runs", ("model_run_id",), "as_of_date", "last_day")
+
+RECOMMENDATIONS = Table("publish.recommendations_v1", ("as_of_date", "site_id", "user_id_kind", "user_id", "rank"), "as_of_date", "last_day")
+
+RUNS = Table("ops.runs", ("run_id",), None, "append")
+DAYS = Table("ops.days", ("table", "day", "version"), None, "append")
+RELEASES = Table("ops.releases", ("release_id", "table"), None, "append")
+
+ALL = tuple(value for value in list(globals().values()) if isinstance(value, Table))
+BY_NAME = {table.name: table for table in ALL}

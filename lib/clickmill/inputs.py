@@ -1,0 +1,97 @@
+"""What a job reads: frames pinned to one version each, limited to admitted days."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Protocol
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickmill.config import Config
+from clickmill.contracts.days import Days
+from clickmill.contracts.errors import BadData
+from clickmill.contracts.table import Read, Table
+from clickmill.lake import Lake
+from clickmill.ledger import Ledger
+
+Outputs = dict[Table, DataFrame]
+
+
+class Inputs(dict[Table, DataFrame]):
+    """The frames a job reads, by table, and what is known of its run.
+
+    run_id    the attempt
+    days      the days of the run
+    conf      the config, for `check()` of a job
+    versions  Delta version of each table that was read
+    hashes    content hash of each `<table> <day>` that was read
+    """
+
+    def __init__(self, run_id: str, days: Days, conf: Config) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.days = days
+        self.conf = conf
+        self.versions: dict[str, int] = {}
+        self.hashes: dict[str, str] = {}
+        self._kept: list[DataFrame] = []
+
+    def keep(self, frame: DataFrame) -> DataFrame:
+        """Persist a frame that several outputs of the job share, until the run ends."""
+        self._kept.append(frame.persist())
+        return self._kept[-1]
+
+    def release(self) -> None:
+        for frame in self._kept:
+            frame.unpersist()
+
+
+class Job(Protocol):
+    """What a module of jobs/ offers. It may also have `check(written, inputs)` and `SPARK_CONF`."""
+
+    __name__: str
+    __doc__: str | None
+    READS: tuple[Read, ...]
+    WRITES: tuple[Table, ...]
+
+    def run(self, spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs: ...
+
+
+def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: Ledger, run_id: str) -> Inputs:
+    """Pin every table to its last admitted version, and limit it to the admitted days that its READ names.
+
+    Raises  BadData when a day of the run is not admitted in a table that is read for the same day
+    """
+    inputs = Inputs(run_id, days, conf)
+    for read in reads:
+        table = read.table
+        admitted = ledger.admitted(table)
+        window = days_of(read, days, conf)
+        wanted = sorted(day for day in admitted if day <= days.last and window is None or window is not None and day in window)
+        missing = [day for day in days if day not in admitted] if read.kind in ("same", "landed") else []
+        if missing:
+            raise BadData(f"{table.name}: day {missing[0]} is not there yet; run the job that writes it first")
+        inputs.versions[table.name] = ledger.version(table)
+        inputs.hashes |= {f"{table.name} {day}": admitted[day].content_hash for day in wanted}
+        inputs[table] = lake.read(table, inputs.versions[table.name]).where(_is_wanted(str(table.day), wanted, window))
+    return inputs
+
+
+def _is_wanted(day: str, wanted: list[date], window: Days | None) -> Column:
+    if not wanted:
+        return F.lit(False)
+    span = F.col(day).between(F.lit(wanted[0]), F.lit(wanted[-1]))
+    has_holes = window is not None and len(wanted) < (wanted[-1] - wanted[0]).days + 1
+    return span & F.col(day).isin(wanted) if has_holes else span
+
+
+def days_of(read: Read, days: Days, conf: Config) -> Days | None:
+    """The days that a READ names for a run over `days`; None for the whole history up to its last day."""
+    back, ahead = (conf.value(span) if isinstance(span, str) else span for span in (read.back, read.ahead))
+    if read.kind == "history":
+        return None
+    if read.kind == "earlier":
+        return Days(days.widened(back=back).first, Days(days.last, days.last).widened(back=1).first)
+    if read.kind == "window":
+        return Days(days.last, days.last).widened(back=back - 1)
+    return days.widened(back=back, ahead=ahead)

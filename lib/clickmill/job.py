@@ -1,0 +1,121 @@
+"""What a job file needs, and how it is run: arguments, config, session, the run itself, one line on error, exit code."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Annotated, Any, cast
+
+import typer
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from rich.markup import escape
+
+from clickmill import config, execution, log, session, terminal
+from clickmill.config import Config
+from clickmill.contracts.days import Days
+from clickmill.contracts.errors import ClickmillError, UsageError
+from clickmill.inputs import Inputs, Job, Outputs, days_of
+from clickmill.lake import Lake
+from clickmill.ledger import Ledger
+
+__all__ = ["Inputs", "Outputs", "main", "perform", "told"]
+
+DateOption = Annotated[str, typer.Option("--date", metavar="DAY", help="First (or only) day, YYYY-MM-DD, in the zone of the shop.")]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")]
+EnvOption = Annotated[str, typer.Option("--env", help="Environment: names conf/<env>.yaml.")]
+SourceOption = Annotated[str | None, typer.Option("--source", help="Source that an ingest job reads.")]
+PathOption = Annotated[str | None, typer.Option("--path", help="File, folder or glob that an ingest job reads.")]
+LakeOption = Annotated[str | None, typer.Option("--lake", help="Root of the lake, in place of the config's.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be read and replaced; write nothing.")]
+
+
+def main(module: str) -> None:
+    """Run the job whose module was started as a program, with its options from the command line."""
+    job = cast(Job, sys.modules[module])
+
+    def command(
+        date: DateOption,
+        to: ToOption = None,
+        env: EnvOption = "local",
+        source: SourceOption = None,
+        path: PathOption = None,
+        lake: LakeOption = None,
+        dry_run: DryRunOption = False,
+    ) -> None:
+        told(lambda: perform([job], env, day_range(date, to), overrides(source, path, lake), dry_run=dry_run))
+
+    command.__doc__ = job.__doc__
+    typer.run(command)
+
+
+def overrides(source: str | None, path: str | None, lake: str | None) -> dict[str, Any]:
+    """The config keys that the command line changes."""
+    given = {"landing.source": source, "landing.path": path, "lake.root": lake}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def day_range(first: str, last: str | None) -> Days:
+    """The days of the command line.
+
+    Raises  UsageError when one is no day, or the last is before the first
+    """
+    try:
+        return Days(date.fromisoformat(first), date.fromisoformat(last or first))
+    except ValueError as error:
+        raise UsageError(f"--date {first}{f' --to {last}' if last else ''}: {error}; expected YYYY-MM-DD") from None
+
+
+def perform(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
+    """Run jobs one after the other over the same days, in one session, and show what each did."""
+    conf = config.load(env, changes)
+    log.configure(conf.run.log_folder)
+    with terminal.progress() as progress, session.started(f"clickmill {execution.name_of(jobs[0]) if len(jobs) == 1 else 'flow'}") as spark:
+        if dry_run:
+            for job in jobs:
+                _show_plan(job, conf, days, spark)
+            return
+        differs = session.executors_differ(spark)
+        if differs:
+            raise UsageError(differs)
+        for job in jobs:
+            started = time.monotonic()
+            result = execution.execute(job, conf, days, spark, progress)
+            terminal.show_result(result, time.monotonic() - started)
+
+
+def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:
+    """What a run would read, at which versions, and what it would replace."""
+    lake = Lake(spark, conf.lake.root)
+    ledger = Ledger(lake)
+    terminal.out.print(f"[bold]{execution.name_of(job)}[/bold] {days} would read")
+    if conf.landing.path and not job.READS:
+        terminal.out.print(f"  landing files of {conf.landing.source}")
+    for read in job.READS:
+        window = days_of(read, days, conf)
+        admitted = [day for day in ledger.admitted(read.table) if (day <= days.last if window is None else day in window)]
+        span = str(window) if window else f"all days to {days.last}"
+        terminal.out.print(f"  {read.table.name:<28} version {ledger.version(read.table)}, {span}: {len(admitted)} days are there")
+    verbs = {"days": f"replace {days}", "last_day": f"replace {days.last}", "append": "add rows, and replace none"}
+    for table in job.WRITES:
+        have = sum(day in days for day in ledger.admitted(table))
+        terminal.out.print(f"  and in {table.name:<21} {verbs[table.write]} ({have} of these days are there)")
+
+
+def told(action: Callable[[], None]) -> None:
+    """Run an action of the command line; an error is one line on stderr, the trace goes to the log, the exit code says which kind.
+
+    Raises  typer.Exit with the code
+    """
+    try:
+        action()
+    except ClickmillError as error:
+        terminal.err.print(f"[red]error[/red] {escape(str(error))}")
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        terminal.err.print("[red]error[/red] stopped by hand; nothing that was not admitted is read by anyone")
+        raise typer.Exit(1) from None
+    except Exception as error:
+        kind = error.getCondition() if isinstance(error, PySparkException) else None
+        terminal.err.print(f"[red]error[/red] unexpected {kind or type(error).__name__}; the whole trace is in {log.trace(error)}")
+        raise typer.Exit(1) from None

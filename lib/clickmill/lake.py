@@ -1,0 +1,154 @@
+"""The edge: the only reader and writer of Delta tables.
+
+A table lies under `<root>/<layer>/<table>`, partitioned by its day column. Reads
+name a version; writes replace exactly the days of a run, carry who wrote them in
+the commit (`userMetadata`), and can be undone by `restore`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import MapType
+
+from clickmill.contracts.conform import conform
+from clickmill.contracts.days import Days
+from clickmill.contracts.table import Table
+
+# Readers of protocol version 1 do not know deletion vectors: some return deleted rows, others refuse the table.
+_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did: the days it replaced, the version it made, and the one to go back to."""
+
+    table: Table
+    days: Days
+    version: int
+    before: int
+
+
+@dataclass(frozen=True)
+class DayFacts:
+    """One day of a table, as read back from its files."""
+
+    day: date
+    content_hash: str
+    row_count: int
+
+
+class Lake:
+    """The tables below one root, through one session."""
+
+    def __init__(self, spark: SparkSession, root: str) -> None:
+        self.spark = spark
+        self.root = root.rstrip("/")
+
+    def path(self, table: Table) -> str:
+        return f"{self.root}/{table.name.replace('.', '/')}"
+
+    def exists(self, table: Table) -> bool:
+        return DeltaTable.isDeltaTable(self.spark, self.path(table))
+
+    def ensure(self, table: Table) -> None:
+        """Create the table, empty, with the comments of its contract, where it is not there yet."""
+        if self.exists(table):
+            return
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).addColumns(table.schema)
+        for key, value in _PROPERTIES.items():
+            builder = builder.property(key, value)
+        if table.day is not None:
+            builder = builder.partitionedBy(table.day)
+        builder.execute()
+
+    def head(self, table: Table) -> int:
+        """The newest version of the table."""
+        row = DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").first()
+        assert row is not None
+        return int(row.version)
+
+    def read(self, table: Table, version: int | None = None) -> DataFrame:
+        """Rows of one version (the newest when none is named); no rows where the table is not there yet."""
+        if not self.exists(table):
+            return self.spark.createDataFrame([], table.schema)
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return conform(reader.load(self.path(table)), table)
+
+    def write(self, frame: DataFrame, table: Table, days: Days, note: Mapping[str, object]) -> Written:
+        """Replace the days of a run by `frame` in one commit, or append it, as the contract of the table says.
+
+        A range of days is shuffled by day first, so that a day gets few files
+        whatever the frame was partitioned by; Spark splits what is too big.
+
+        Raises  ContractError when the frame does not fit; Delta's own error when a row lies outside the days
+        """
+        before = self.head(table)
+        rows = conform(frame, table)
+        if table.day is not None and len(days) > 1:
+            rows = rows.hint("rebalance", table.day)
+        writer = rows.write.format("delta").option("userMetadata", json.dumps(note, sort_keys=True))
+        replaced = Days(days.last, days.last) if table.write == "last_day" else days
+        if table.write == "append":
+            writer.mode("append").save(self.path(table))
+        else:
+            where = f"{table.day} >= date'{replaced.first}' and {table.day} <= date'{replaced.last}'"
+            writer.mode("overwrite").option("replaceWhere", where).save(self.path(table))
+        return Written(table, replaced, self.head(table), before)
+
+    def restore(self, table: Table, version: int) -> None:
+        """Make `version` the content of the table again, in a commit of its own."""
+        DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(version)
+
+    def writes_since(self, table: Table, version: int) -> bool:
+        """True where the content may differ from that of `version`: the newest commit is neither it nor a return to it."""
+        newest = DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version", "operation", "operationParameters").first()
+        assert newest is not None
+        returned = newest.operation == "RESTORE" and newest.operationParameters.get("version") == str(version)
+        return bool(newest.version > version and not returned)
+
+    def rows_of(self, written: Written) -> DataFrame:
+        """The rows that a write put into the table, read back: those of its days, or what it appended."""
+        table = written.table
+        now = self.read(table, written.version)
+        if table.write != "append":
+            return now.where(F.col(str(table.day)).between(F.lit(written.days.first), F.lit(written.days.last)))
+        files = set(now.inputFiles()) - set(self.read(table, written.before).inputFiles())
+        if not files:
+            return self.spark.createDataFrame([], table.schema)
+        # Delta adds whole files; without deletion vectors and column mapping each is plain Parquet.
+        return conform(self.spark.read.schema(table.schema).option("basePath", self.path(table)).parquet(*sorted(files)), table)
+
+    def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append a few rows that the driver has, in one commit; for the tables of the ledger."""
+        self.ensure(table)
+        ordered = [tuple(row[name] for name in table.columns) for row in rows]
+        self.spark.createDataFrame(ordered, table.schema).coalesce(1).write.format("delta").mode("append").save(self.path(table))
+
+    def size(self, table: Table) -> tuple[int, int]:
+        """Files and bytes of the newest version."""
+        row = DeltaTable.forPath(self.spark, self.path(table)).detail().select("numFiles", "sizeInBytes").first()
+        assert row is not None
+        return int(row.numFiles), int(row.sizeInBytes)
+
+
+def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:
+    """Row count and content hash of each day of `rows`; the list grows with the days of a run, not with its rows."""
+    assert table.day is not None
+    hashed = F.xxhash64(*(_hashable(rows, name) for name in table.columns)).cast("decimal(20,0)")
+    counted = rows.groupBy(table.day).agg(F.sum(hashed).cast("string").alias("content_hash"), F.count("*").alias("row_count"))
+    return [DayFacts(row[0], row.content_hash, row.row_count) for row in counted.orderBy(table.day).collect()]
+
+
+def _hashable(rows: DataFrame, name: str) -> Column:
+    is_map = isinstance(rows.schema[name].dataType, MapType)
+    return F.array_sort(F.map_entries(name)) if is_map else F.col(name)
+
+

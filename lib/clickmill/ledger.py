@@ -1,0 +1,133 @@
+"""The ledger: which days of which table were admitted, made of what; which runs there were; who holds a table.
+
+`ops.days` is appended to in one commit a run, so the tables that a job writes
+together are admitted together. The newest row of a (table, day) is its state.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from clickmill.contracts.errors import TableHeld
+from clickmill.contracts.table import Table
+from clickmill.contracts.tables import DAYS
+from clickmill.lake import Lake
+
+
+@dataclass(frozen=True)
+class Admission:
+    """One admitted day of a table. `inputs` maps `<table> <day>` to the content hash that was read."""
+
+    table: str
+    day: date
+    content_hash: str
+    row_count: int
+    version: int
+    job: str
+    run_id: str
+    code_version: str
+    config_hash: str
+    inputs: Mapping[str, str]
+    admitted_at: datetime
+
+
+class Ledger:
+    """The admissions as they were when the ledger was opened."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+        latest = Window.partitionBy("table", "day").orderBy(F.desc("version"), F.desc("admitted_at"))
+        rows = lake.read(DAYS).withColumn("_place", F.row_number().over(latest)).where("_place = 1").drop("_place")
+        # Grows with tables x days, never with events.
+        found = [Admission(**{**row.asDict(), "inputs": json.loads(row.inputs)}) for row in rows.collect()]
+        self.days: dict[tuple[str, date], Admission] = {(one.table, one.day): one for one in found}
+
+    def admitted(self, table: Table) -> dict[date, Admission]:
+        return {day: one for (name, day), one in self.days.items() if name == table.name}
+
+    def version(self, table: Table) -> int:
+        """The version that the last admission named; 0, the empty table, before the first."""
+        return max((one.version for one in self.admitted(table).values()), default=0)
+
+    def recover(self, table: Table) -> bool:
+        """Undo what a run wrote and never got admitted, because it was killed between the two."""
+        admitted = self.version(table)
+        newer = self.lake.writes_since(table, admitted)
+        if newer:
+            self.lake.restore(table, admitted)
+        return newer
+
+    def admit(self, admissions: Sequence[Admission]) -> None:
+        self.lake.append_rows(DAYS, [{**vars(one), "inputs": json.dumps(dict(one.inputs), sort_keys=True)} for one in admissions])
+
+
+@contextmanager
+def held(lake: Lake, tables: Sequence[Table], run_id: str, since: datetime) -> Iterator[None]:
+    """Hold the tables for one run, by one file each beside the tables; a holder of this host that is dead is taken over.
+
+    Raises  TableHeld naming the run, host, pid and since when
+    """
+    taken: list[Table] = []
+    try:
+        for table in sorted(tables, key=lambda one: one.name):
+            _take(lake, table, {"run_id": run_id, "host": socket.gethostname(), "pid": os.getpid(), "since": since.isoformat(timespec="seconds")})
+            taken.append(table)
+        yield
+    finally:
+        for table in taken:
+            _files(lake).delete(_lock(lake, table), False)
+
+
+def _take(lake: Lake, table: Table, owner: Mapping[str, Any]) -> None:
+    files, path = _files(lake), _lock(lake, table)
+    if files.exists(path):
+        other = _owner(lake, table)
+        if other.get("host") != owner["host"] or _is_alive(int(other.get("pid", 0))):
+            raise TableHeld(
+                f"{table.name}: run {other.get('run_id')} on {other.get('host')} (pid {other.get('pid')}) holds it since {other.get('since')}; wait for it to end"
+            )
+        files.delete(path, False)
+    try:
+        out = files.create(path, False)
+    except Exception as error:
+        if "already exists" in str(error):
+            raise TableHeld(f"{table.name}: another run took it just now; wait for it to end") from None
+        raise
+    out.write(bytearray(json.dumps(dict(owner)).encode()))
+    out.close()
+
+
+def _owner(lake: Lake, table: Table) -> dict[str, Any]:
+    row = lake.spark.read.text(_lock(lake, table).toString()).first()
+    found: dict[str, Any] = json.loads(row.value) if row is not None else {}
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _lock(lake: Lake, table: Table) -> Any:
+    jvm: Any = lake.spark._jvm  # Hadoop's file system: the one that reaches wherever the lake lies
+    return jvm.org.apache.hadoop.fs.Path(f"{lake.root}/locks/{table.name}.json")
+
+
+def _files(lake: Lake) -> Any:
+    jvm: Any = lake.spark._jvm
+    java: Any = lake.spark.sparkContext._jsc
+    path = jvm.org.apache.hadoop.fs.Path(lake.root)
+    return path.getFileSystem(java.hadoopConfiguration())

@@ -1,0 +1,97 @@
+"""The only builder, and stopper, of a SparkSession.
+
+Under spark-submit the properties come from spark-submit.sh; a process that was
+started without it (the command line, tests, a notebook on a laptop) reads the
+same file, conf/spark/local.conf.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from pyspark import SparkConf, SparkContext
+from pyspark.sql import SparkSession
+
+from clickmill import config
+from clickmill.contracts import resources
+from clickmill.contracts.errors import UsageError
+
+DELTA_PACKAGE = "io.delta:delta-spark_2.13:4.0.1"
+
+
+@contextmanager
+def started(app_name: str) -> Iterator[SparkSession]:
+    """The session of this process: one that is there already is used and left alive, else one is built and stopped."""
+    there = SparkSession.getActiveSession()
+    spark = there or build(app_name)
+    try:
+        yield spark
+    finally:
+        if there is None:
+            spark.stop()
+
+
+def build(app_name: str, extra: Mapping[str, str] | None = None) -> SparkSession:
+    """Build the session; `extra` properties win over the file."""
+    conf = SparkConf()
+    if not conf.contains("spark.submit.deployMode"):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        for key, value in config.spark_properties("local").items():
+            conf.set(key, value)
+        conf.set("spark.jars.packages", DELTA_PACKAGE)
+        conf.set("spark.jars.ivy", str(config.cache_folder() / "ivy"))
+    for key, value in (extra or {}).items():
+        conf.set(key, value)
+    spark = SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate()
+    if spark.conf.get("spark.sql.session.timeZone") != "UTC":
+        raise UsageError("spark.sql.session.timeZone must be UTC: every stored instant is UTC; see conf/spark/")
+    return spark
+
+
+@contextmanager
+def set_for(spark: SparkSession, properties: Mapping[str, str]) -> Iterator[None]:
+    """Set SQL properties for the length of one job, and put the old values back."""
+    before = {key: spark.conf.get(key, None) for key in properties}
+    for key, value in properties.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, old in before.items():
+            spark.conf.unset(key) if old is None else spark.conf.set(key, old)
+
+
+def executors_differ(spark: SparkSession) -> str | None:
+    """One line that says how the executors' Python differs from the driver's, or None.
+
+    A task on each core imports what the jobs need, before any table is touched.
+    """
+    needed = ("pandas", "pyarrow", "numpy")
+    want = ".".join(map(str, sys.version_info[:2]))
+
+    def look(_: Iterator[int]) -> Iterator[str]:
+        import importlib
+        import platform
+
+        for name in needed:
+            try:
+                importlib.import_module(name)
+            except ImportError:
+                yield f"cannot import {name} (Python {platform.python_version()})"
+
+    context: SparkContext = spark.sparkContext
+    tasks = context.defaultParallelism
+    try:
+        missing = context.parallelize(range(tasks), tasks).mapPartitions(look).distinct().collect()
+    except Exception as error:
+        if "PYTHON_VERSION_MISMATCH" in str(error) or "different version" in str(error):
+            return f"the executors run another Python than the driver's {want}: send the environment archive, or set spark.pyspark.python"
+        raise
+    return f"the executors {missing[0]}: send the environment archive built by `make archive`" if missing else None
+
+
+def log4j_file() -> str:
+    """Path of the logging properties that keep Java traces off the terminal."""
+    return str(resources.folder("conf").joinpath("spark").joinpath("log4j2.properties"))

@@ -1,0 +1,45 @@
+"""What a person sees: progress while a run goes on, and what it did when it is done. Quiet where there is no terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from clickmill.execution import RunResult
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A spinner with the step that runs; nothing at all where stderr is not a terminal."""
+    if not err.is_terminal:
+        yield lambda _: None
+        return
+    with err.status("starting Spark") as status:
+        yield lambda step: status.update(step)
+
+
+def grid(*columns: str, right: tuple[str, ...] = ()) -> Grid:
+    """A plain table; the columns named in `right` are numbers."""
+    made = Grid(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def show_result(result: RunResult, seconds: float) -> None:
+    """One block a job: rows of every table it wrote, the identity it checked, and why rows were turned away."""
+    out.print(f"[bold]{result.job}[/bold] {result.days}: {seconds:.1f} s, run {result.run_id}")
+    for one in result.tables:
+        out.print(f"  {one.table.name:<28} {one.row_count:>12,} rows on {one.day_count:,} days")
+        for warning in one.warnings:
+            out.print(f"  [yellow]warning[/yellow] {warning}")
+    counts = {key: count for key, count in result.counts.items() if not key.startswith("reason ")}
+    if counts:
+        out.print("  " + ", ".join(f"{key} {count:,}" for key, count in counts.items()))
+    for key, count in sorted(result.counts.items(), key=lambda pair: (-pair[1], pair[0])):
+        if key.startswith("reason "):
+            out.print(f"    {key.removeprefix('reason '):<32} {count:>12,}")

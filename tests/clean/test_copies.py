@@ -1,0 +1,104 @@
+"""Copies: which record of an event is kept, and which is turned away as what."""
+
+import pytest
+from builders import DAY, NEXT_DAY, raw_event
+from clean.pipeline import clean
+from clickmill.contracts.days import Days
+from pyspark.sql import SparkSession
+
+ONE_DAY = Days(DAY, DAY)
+
+
+def kept_times(cleaned) -> list[str]:
+    return sorted(row.event_at.isoformat(timespec="milliseconds") for row in cleaned.events.collect())
+
+
+def reasons(cleaned) -> list[str]:
+    return sorted(row.reasons[0] for row in cleaned.copies.collect())
+
+
+@pytest.mark.parametrize("partitions", [1, 7])
+@pytest.mark.parametrize("files", [("f1", "f2"), ("f2", "f1")])
+def test_the_earliest_record_of_an_id_is_kept_whatever_the_order_of_files(spark: SparkSession, partitions, files) -> None:
+    rows = [
+        raw_event("10:00:00.200", event_id="e1", item_id="p", file=files[0], ordinal=0),
+        raw_event("10:00:00.100", event_id="e1", item_id="q", file=files[0], ordinal=1),
+        raw_event("10:00:00.100", event_id="e1", item_id="q", file=files[1], ordinal=0),
+    ]
+    cleaned = clean(spark, rows, ONE_DAY, partitions=partitions)
+    assert [(row.item_id, row.event_at.microsecond) for row in cleaned.events.collect()] == [("q", 100_000)]
+    assert reasons(cleaned) == ["conflicting_copy", "exact_copy"]
+
+
+def test_the_delivery_that_supersedes_wins_over_an_earlier_record(spark: SparkSession) -> None:
+    rows = [
+        raw_event("10:00:00", event_id="e1", item_id="intraday", delivery_rank=1),
+        raw_event("10:00:05", event_id="e1", item_id="daily", delivery_rank=0),
+    ]
+    cleaned = clean(spark, rows, ONE_DAY)
+    assert [row.item_id for row in cleaned.events.collect()] == ["daily"]
+
+
+def test_all_items_of_an_event_come_from_one_record(spark: SparkSession) -> None:
+    rows = [raw_event("10:00:01", event_id="e1", item_pos=pos, item_id=f"late{pos}", ordinal=1) for pos in (1, 2, 3)]
+    rows += [raw_event("10:00:00", event_id="e1", item_pos=pos, item_id=f"first{pos}", ordinal=0) for pos in (1, 2)]
+    cleaned = clean(spark, rows, ONE_DAY)
+    assert sorted(row.item_id for row in cleaned.events.collect()) == ["first1", "first2"]
+    assert reasons(cleaned) == ["conflicting_copy"] * 3
+
+
+def test_a_retry_that_arrives_later_is_an_exact_copy_also_of_a_list(spark: SparkSession) -> None:
+    def record(ordinal: int, received: str) -> list[dict]:
+        return [
+            raw_event("10:00", event_id="e1", item_pos=pos, item_id=f"i{pos}", ordinal=ordinal, received_at=raw_event(received)["event_at"])
+            for pos in (1, 2)
+        ]
+
+    cleaned = clean(spark, record(0, "10:00:01") + record(1, "10:05"), ONE_DAY)
+    assert len(cleaned.events.collect()) == 2
+    assert reasons(cleaned) == ["exact_copy", "exact_copy"]
+
+
+def test_a_reloaded_confirmation_page_is_one_purchase(spark: SparkSession) -> None:
+    def bought(when: str, order: str, price: str, **changes) -> dict:
+        return raw_event(when, event_type="purchase", order_id=order, price=price, **changes)
+
+    rows = [bought("09:31:35", "o1", "175"), bought("09:31:36", "o1", "175.0000", position=1), bought("09:45", "o1", "175"), bought("09:46", "o2", "175")]
+    cleaned = clean(spark, rows, ONE_DAY)
+    assert sorted((row.order_id, row.event_at.strftime("%H:%M:%S")) for row in cleaned.events.collect()) == [("o1", "09:31:35"), ("o2", "09:46:00")]
+    assert reasons(cleaned) == ["near_copy", "near_copy"]
+    first = next(row.event_id for row in cleaned.events.collect() if row.order_id == "o1")
+    assert {row.kept_event_id for row in cleaned.copies.collect()} == {first}
+
+
+@pytest.mark.parametrize(("second", "copies"), [("10:00:01", 1), ("10:00:01.000001", 0)])
+def test_equal_acts_are_near_copies_up_to_exactly_the_window(spark: SparkSession, second, copies) -> None:
+    cleaned = clean(spark, [raw_event("10:00:00"), raw_event(second)], ONE_DAY)
+    assert len(reasons(cleaned)) == copies
+
+
+def test_equal_items_of_one_event_are_no_copies_of_each_other(spark: SparkSession) -> None:
+    rows = [raw_event("10:00", event_id="e1", event_type="purchase", order_id="o1", item_pos=pos, ordinal=0) for pos in (1, 2)]
+    assert len(clean(spark, rows, ONE_DAY).events.collect()) == 2
+
+
+def test_a_source_without_near_copies_keeps_equal_acts(spark: SparkSession) -> None:
+    rows = [raw_event("10:00", has_near_copies=False) for _ in range(3)]
+    assert len(clean(spark, rows, ONE_DAY).events.collect()) == 3
+
+
+@pytest.mark.parametrize(("first", "second", "kept"), [("23:50", "2024-05-17 00:49", 1), ("23:50", "2024-05-17 00:51", 2)])
+def test_an_id_goes_on_over_midnight_within_the_horizon_in_one_run_and_in_two(spark: SparkSession, first, second, kept) -> None:
+    rows = [raw_event(first, event_id="e1", item_id="p"), raw_event(second, event_id="e1", item_id="q")]
+    together = clean(spark, rows, Days(DAY, NEXT_DAY))
+    one = clean(spark, rows, ONE_DAY)
+    two = clean(spark, rows, Days(NEXT_DAY, NEXT_DAY), carried=one.open_sessions)
+    assert len(together.events.collect()) == kept
+    assert kept_times(together) == sorted(kept_times(one) + kept_times(two))
+
+
+def test_copies_of_rows_without_a_visitor_are_found_by_their_id(spark: SparkSession) -> None:
+    rows = [raw_event("10:00", visitor=None, event_id="e1"), raw_event("10:00", visitor=None, event_id="e1")]
+    cleaned = clean(spark, rows, ONE_DAY)
+    assert len(cleaned.events.collect()) == 1 and reasons(cleaned) == ["exact_copy"]
+    assert cleaned.events.first().session_id is None

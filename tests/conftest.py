@@ -1,0 +1,40 @@
+"""One Spark session for the whole run, and a lake of its own for each test that asks for one."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clickmill import log, session
+from clickmill.lake import Lake
+from pyspark.sql import SparkSession
+
+_TEST_PROPERTIES = {
+    "spark.master": "local[2]",
+    "spark.driver.memory": "3g",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    folder = tmp_path_factory.mktemp("spark")
+    log.configure(str(folder / "logs"))
+    built = session.build("tests", {**_TEST_PROPERTIES, "spark.sql.warehouse.dir": str(folder / "warehouse")})
+    yield built
+    built.stop()
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    return Lake(spark, str(tmp_path / "lake"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real files; a test that uses it says what it skips without it."""
+    return Path(os.environ.get("CLICKMILL_SHARED", Path(__file__).resolve().parents[2] / "shared" / "data"))
