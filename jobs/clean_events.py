@@ -23,7 +23,8 @@ WRITES = (EVENTS, REJECTS, OPEN_SESSIONS)
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
     clean, zone, gap_s = conf.clean, conf.shop.zone, conf.sessions.gap_s
     rows = records.of_days(inputs[RAW_EVENTS], days, zone=zone, **clean.clocks())
-    rows = quality.with_broken_rules(records.filled(rows, fill=clean.fill), EVENTS, column="_rules")
+    inputs.before_split[EVENTS] = records.filled(rows, fill=clean.fill)
+    rows = quality.with_broken_rules(inputs.before_split[EVENTS], EVENTS, column="_rules")
     rows = ranges.with_outliers(rows, ranges.bounds(inputs[VALUE_RANGES], days, range_days=clean.range_days, min_rows=clean.range_min_rows))
     kept, rejected = records.split(bots.with_flood(rows, inputs[BOTS]))
     kept = bots.with_bot_flag(kept, inputs[BOTS])
@@ -37,7 +38,9 @@ def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Output
 
 
 def check(written: Mapping[Table, DataFrame], inputs: Inputs) -> dict[str, int]:
-    return identity.rows_are_all_there(written, records.of_days(inputs[RAW_EVENTS], inputs.days, zone=inputs.conf.shop.zone, **inputs.conf.clean.clocks()))
+    return identity.rows_are_all_there(
+        written, records.of_days(inputs[RAW_EVENTS], inputs.days, zone=inputs.conf.shop.zone, **inputs.conf.clean.clocks())
+    )
 
 
 if __name__ == "__main__":

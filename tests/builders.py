@@ -7,8 +7,9 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from clickmill.contracts.table import Table
 from pyspark.sql import DataFrame, SparkSession
+
+from clickmill.contracts.table import Table
 
 DAY = date(2024, 5, 16)
 NEXT_DAY = date(2024, 5, 17)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
+
 from clickmill import log, session
 from clickmill.lake import Lake
-from pyspark.sql import SparkSession
 
 _TEST_PROPERTIES = {
     "spark.master": "local[2]",
@@ -16,6 +17,9 @@ _TEST_PROPERTIES = {
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.ui.enabled": "false",
+    # Tiny frames: compiling a plan costs more than running it. The demo and the river run compiled.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.ui.showConsoleProgress": "false",
 }
 

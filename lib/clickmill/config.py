@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from clickmill.contracts import resources
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.events import EVENT_TYPES
+from clickmill.ingest.source import Source, parse
 
 Seconds = Annotated[int, Field(ge=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
@@ -152,6 +153,13 @@ class Config(_Section):
             found = getattr(found, part)
         return found
 
+    def source(self) -> Source:
+        """The source that the run reads.
+
+        Raises  UsageError when none is named, none is called so, or its file is wrong
+        """
+        return source(self.landing.source)
+
 
 def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
     """Merge base.yaml, <env>.yaml and the command line's `overrides` (dotted keys), and validate once.
@@ -203,11 +211,18 @@ def source_text(name: str | None) -> tuple[str, str]:
     Raises  UsageError when none is named, or none is called so
     """
     if name is None or name not in source_names():
-        raise UsageError(f"{'no source is named' if name is None else f'no source is called {name}'}; there are {', '.join(source_names())}")
+        raise UsageError(
+            f"{'no source is named' if name is None else f'no source is called {name}'}; there are {', '.join(source_names())}"
+        )
     own = own_sources()
     if own is not None and (own / f"{name}.yaml").is_file():
         return (own / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
     return resources.text(f"conf/sources/{name}.yaml"), f"conf/sources/{name}.yaml"
+
+
+def source(name: str | None) -> Source:
+    """The source called `name`, parsed; see source_text."""
+    return parse(*source_text(name))
 
 
 def spark_properties(env: str) -> dict[str, str]:

@@ -16,8 +16,8 @@ from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import ClickmillError, GateRefused
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import RUNS
-from clickmill.inputs import Inputs, Job, pinned
+from clickmill.contracts.tables import REJECTS, RUNS
+from clickmill.inputs import Inputs, Job, hashes_of, pinned
 from clickmill.lake import DayFacts, Lake, Written, facts_by_day
 from clickmill.ledger import Admission, Ledger, held
 
@@ -53,9 +53,10 @@ def name_of(job: Job) -> str:
     return Path(file).stem if file else job.__name__
 
 
-def config_hash(conf: Config) -> str:
-    """Hash of what a result depends on: every section but those of the place."""
-    return conf.hash_of(*(name for name in type(conf).model_fields if name not in _OF_THE_PLACE))
+def config_hash(job: Job, conf: Config) -> str:
+    """Hash of what the job's rows depend on: the sections that it names, else every section but those of the place."""
+    everything = [name for name in type(conf).model_fields if name not in _OF_THE_PLACE]
+    return conf.hash_of(*getattr(job, "CONFIG", everything))
 
 
 def execute(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress = lambda _: None) -> RunResult:
@@ -90,7 +91,7 @@ def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, prog
         raise
     finally:
         logger.info(status, exit_code=code, counts=result.counts, message=message)
-        _enter_run(lake, conf, result, started_at, status, code, message)
+        _enter_run(lake, config_hash(job, conf), result, started_at, status, code, message)
 
 
 def _run_and_admit(job: Job, conf: Config, days: Days, lake: Lake, result: RunResult, progress: Progress) -> None:
@@ -103,14 +104,19 @@ def _run_and_admit(job: Job, conf: Config, days: Days, lake: Lake, result: RunRe
             log.bound(run_id=result.run_id, job=result.job, table=table.name).warning("undid a write that was never admitted")
     inputs = pinned(job.READS, conf, days, lake, ledger, result.run_id)
     result.versions = inputs.versions
-    note = {"run_id": result.run_id, "code_version": clickmill.__version__, "config_hash": config_hash(conf), "inputs": inputs.versions}
+    note = {
+        "run_id": result.run_id,
+        "code_version": clickmill.__version__,
+        "config_hash": config_hash(job, conf),
+        "inputs": inputs.versions,
+    }
     written: list[Written] = []
     try:
         outputs = job.run(lake.spark, conf, days, inputs)
         for table in job.WRITES:
             progress(f"{result.job}: writing {table.name}")
             written.append(lake.write(outputs[table], table, days, note))
-        ledger.admit(_checked(job, lake, inputs, written, result, progress))
+        ledger.admit(_checked(job, lake, ledger, inputs, written, result, progress))
     except BaseException:
         for one in written:
             lake.restore(one.table, one.before)
@@ -119,7 +125,9 @@ def _run_and_admit(job: Job, conf: Config, days: Days, lake: Lake, result: RunRe
         inputs.release()
 
 
-def _checked(job: Job, lake: Lake, inputs: Inputs, written: list[Written], result: RunResult, progress: Progress) -> list[Admission]:
+def _checked(
+    job: Job, lake: Lake, ledger: Ledger, inputs: Inputs, written: list[Written], result: RunResult, progress: Progress
+) -> list[Admission]:
     """Read back what was written, check the counts of the job, gate each table, and say which days may be admitted."""
     rows = {one.table: lake.rows_of(one) for one in written}
     if hasattr(job, "check"):
@@ -129,41 +137,49 @@ def _checked(job: Job, lake: Lake, inputs: Inputs, written: list[Written], resul
     for one in written:
         progress(f"{result.job}: checking {one.table.name}")
         facts = facts_by_day(rows[one.table], one.table)
-        result.tables.append(_gated(rows, one.table, facts, result))
+        result.tables.append(_gated(rows, one.table, facts, inputs, result))
         # An appended day may hold more rows than this run's: it is admitted as it stands now.
         touched = sorted({fact.day for fact in facts} | ({result.days.last} if one.table.write == "last_day" else set(result.days)))
         if one.table.write == "append":
             facts = facts_by_day(lake.read(one.table, one.version).where(F.col(str(one.table.day)).isin(touched)), one.table)
         by_day = {fact.day: fact for fact in facts}
-        for day in touched:
-            fact = by_day.get(day, DayFacts(day, "0", 0))
-            admissions.append(
-                Admission(
-                    table=one.table.name,
-                    day=day,
-                    content_hash=fact.content_hash,
-                    row_count=fact.row_count,
-                    version=one.version,
-                    job=result.job,
-                    run_id=result.run_id,
-                    code_version=clickmill.__version__,
-                    config_hash=config_hash(inputs.conf),
-                    inputs=inputs.hashes,
-                    admitted_at=_now(),
-                )
-            )
+        admissions += [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, ledger, inputs, result) for day in touched]
     return admissions
 
 
-def _gated(rows: dict[Table, DataFrame], table: Table, facts: list[DayFacts], result: RunResult) -> TableResult:
+def _admission(job: Job, fact: DayFacts, one: Written, ledger: Ledger, inputs: Inputs, result: RunResult) -> Admission:
+    return Admission(
+        table=one.table.name,
+        day=fact.day,
+        content_hash=fact.content_hash,
+        row_count=fact.row_count,
+        version=one.version,
+        job=result.job,
+        run_id=result.run_id,
+        code_version=clickmill.__version__,
+        config_hash=config_hash(job, inputs.conf),
+        inputs=hashes_of(job, fact.day, inputs.conf, ledger),
+        admitted_at=_now(),
+    )
+
+
+def _gated(rows: dict[Table, DataFrame], table: Table, facts: list[DayFacts], inputs: Inputs, result: RunResult) -> TableResult:
     total = sum(fact.row_count for fact in facts)
-    verdict = quality.gate(rows[table], table, rows_written=total, docs_folder=f"{log.folder()}/data_docs")
+    before_split = inputs.before_split.get(table)
+    verdict = quality.gate(
+        rows[table],
+        table,
+        rows_written=total,
+        docs_folder=f"{log.folder()}/data_docs",
+        rejects=rows[REJECTS] if before_split is not None and REJECTS in rows else None,
+        before_split=before_split,
+    )
     if not verdict.passed:
         raise GateRefused(f"{table.name} {result.days}: {verdict.reason}; the table is as it was before")
-    return TableResult(table, total, len(facts), tuple(verdict.warnings))
+    return TableResult(table, total, len(facts), verdict.warnings)
 
 
-def _enter_run(lake: Lake, conf: Config, result: RunResult, started_at: datetime, status: str, code: int, message: str) -> None:
+def _enter_run(lake: Lake, config: str, result: RunResult, started_at: datetime, status: str, code: int, message: str) -> None:
     run = {
         "run_id": result.run_id,
         "job": result.job,
@@ -174,7 +190,7 @@ def _enter_run(lake: Lake, conf: Config, result: RunResult, started_at: datetime
         "started_at": started_at,
         "ended_at": _now(),
         "code_version": clickmill.__version__,
-        "config_hash": config_hash(conf),
+        "config_hash": config,
         "inputs": json.dumps(result.versions, sort_keys=True),
         "counts": json.dumps(result.counts, sort_keys=True),
         "message": message or None,

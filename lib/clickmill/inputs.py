@@ -1,5 +1,6 @@
 """What a job reads: frames pinned to one version each, limited to admitted days."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import date
 from typing import Protocol
@@ -24,7 +25,7 @@ class Inputs(dict[Table, DataFrame]):
     days      the days of the run
     conf      the config, for `check()` of a job
     versions  Delta version of each table that was read
-    hashes    content hash of each `<table> <day>` that was read
+    before_split  rows that the job split by the rules of a table, from before the split: the gate counts on a sample of them
     """
 
     def __init__(self, run_id: str, days: Days, conf: Config) -> None:
@@ -33,7 +34,7 @@ class Inputs(dict[Table, DataFrame]):
         self.days = days
         self.conf = conf
         self.versions: dict[str, int] = {}
-        self.hashes: dict[str, str] = {}
+        self.before_split: dict[Table, DataFrame] = {}
         self._kept: list[DataFrame] = []
 
     def keep(self, frame: DataFrame) -> DataFrame:
@@ -47,7 +48,14 @@ class Inputs(dict[Table, DataFrame]):
 
 
 class Job(Protocol):
-    """What a module of jobs/ offers. It may also have `check(written, inputs)` and `SPARK_CONF`."""
+    """What a module of jobs/ offers.
+
+    It may also have
+    check(written, inputs)  counts to print; raises BadData when an identity of counts does not hold
+    SPARK_CONF              SQL properties that must hold for the length of the run
+    CONFIG                  sections of the config that its rows depend on; all, where it does not say
+    TAKES                   events, items or users: what it reads of landing files
+    """
 
     __name__: str
     __doc__: str | None
@@ -67,12 +75,11 @@ def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: 
         table = read.table
         admitted = ledger.admitted(table)
         window = days_of(read, days, conf)
-        wanted = sorted(day for day in admitted if day <= days.last and window is None or window is not None and day in window)
+        wanted = sorted(day for day in admitted if (day <= days.last and window is None) or (window is not None and day in window))
         missing = [day for day in days if day not in admitted] if read.kind in ("same", "landed") else []
         if missing:
             raise BadData(f"{table.name}: day {missing[0]} is not there yet; run the job that writes it first")
         inputs.versions[table.name] = ledger.version(table)
-        inputs.hashes |= {f"{table.name} {day}": admitted[day].content_hash for day in wanted}
         inputs[table] = lake.read(table, inputs.versions[table.name]).where(_is_wanted(str(table.day), wanted, window))
     return inputs
 
@@ -95,3 +102,19 @@ def days_of(read: Read, days: Days, conf: Config) -> Days | None:
     if read.kind == "window":
         return Days(days.last, days.last).widened(back=back - 1)
     return days.widened(back=back, ahead=ahead)
+
+
+def hashes_of(job: Job, day: date, conf: Config, ledger: Ledger) -> dict[str, str]:
+    """For each table that the job reads for one day: a hash of the admitted days that it sees, as they stand now.
+
+    What a job reads of the tables it appends to is no input: its own rows would make it stale.
+    """
+    found = {}
+    for read in job.READS:
+        if read.kind == "history" and read.table in job.WRITES:
+            continue
+        window = days_of(read, Days(day, day), conf)
+        admitted = ledger.admitted(read.table)
+        seen = sorted((one, admitted[one].content_hash) for one in admitted if (one <= day if window is None else one in window))
+        found[read.table.name] = hashlib.md5(repr([(str(one), content) for one, content in seen]).encode()).hexdigest()[:16]
+    return found

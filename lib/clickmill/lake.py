@@ -150,5 +150,3 @@ def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:
 def _hashable(rows: DataFrame, name: str) -> Column:
     is_map = isinstance(rows.schema[name].dataType, MapType)
     return F.array_sort(F.map_entries(name)) if is_map else F.col(name)
-
-

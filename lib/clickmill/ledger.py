@@ -78,7 +78,11 @@ def held(lake: Lake, tables: Sequence[Table], run_id: str, since: datetime) -> I
     taken: list[Table] = []
     try:
         for table in sorted(tables, key=lambda one: one.name):
-            _take(lake, table, {"run_id": run_id, "host": socket.gethostname(), "pid": os.getpid(), "since": since.isoformat(timespec="seconds")})
+            _take(
+                lake,
+                table,
+                {"run_id": run_id, "host": socket.gethostname(), "pid": os.getpid(), "since": since.isoformat(timespec="seconds")},
+            )
             taken.append(table)
         yield
     finally:
@@ -91,9 +95,8 @@ def _take(lake: Lake, table: Table, owner: Mapping[str, Any]) -> None:
     if files.exists(path):
         other = _owner(lake, table)
         if other.get("host") != owner["host"] or _is_alive(int(other.get("pid", 0))):
-            raise TableHeld(
-                f"{table.name}: run {other.get('run_id')} on {other.get('host')} (pid {other.get('pid')}) holds it since {other.get('since')}; wait for it to end"
-            )
+            who = f"run {other.get('run_id')} on {other.get('host')} (pid {other.get('pid')})"
+            raise TableHeld(f"{table.name}: {who} holds it since {other.get('since')}; wait for it to end")
         files.delete(path, False)
     try:
         out = files.create(path, False)

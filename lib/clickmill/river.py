@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import cast
 
+from clickmill import config
 from clickmill.contracts import resources
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.table import Table
@@ -44,6 +45,15 @@ def job(name: str) -> Job:
     if name not in jobs():
         raise UsageError(f"no job is called {name}; there are {', '.join(jobs())} and flow")
     return jobs()[name]
+
+
+def flow(source: str | None) -> list[Job]:
+    """The jobs of a whole run, upstream first; of the jobs that read landing files, the one that takes what the source brings.
+
+    Without a source, the flow starts behind them.
+    """
+    brings = config.source(source).table if source else None
+    return [one for one in jobs().values() if getattr(one, "TAKES", brings) == brings]
 
 
 def writers_of(found: dict[str, Job]) -> dict[str, str]:

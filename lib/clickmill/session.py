@@ -7,7 +7,7 @@ same file, conf/spark/local.conf.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from pyspark import SparkConf, SparkContext
@@ -71,7 +71,7 @@ def executors_differ(spark: SparkSession) -> str | None:
     needed = ("pandas", "pyarrow", "numpy")
     want = ".".join(map(str, sys.version_info[:2]))
 
-    def look(_: Iterator[int]) -> Iterator[str]:
+    def look(_: Iterable[int]) -> Iterable[str]:
         import importlib
         import platform
 

@@ -1,9 +1,10 @@
 """What a person sees: progress while a run goes on, and what it did when it is done. Quiet where there is no terminal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as Grid
 
 from clickmill.execution import RunResult
@@ -43,3 +44,22 @@ def show_result(result: RunResult, seconds: float) -> None:
     for key, count in sorted(result.counts.items(), key=lambda pair: (-pair[1], pair[0])):
         if key.startswith("reason "):
             out.print(f"    {key.removeprefix('reason '):<32} {count:>12,}")
+
+
+def show_rows(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+    """Rows as a table where there are few columns, else one block a row: nothing is cut off."""
+    if len(columns) <= 10:
+        made = grid(*columns)
+        for row in rows:
+            made.add_row(*(escape(_told(value)) for value in row))
+        out.print(made)
+        return
+    for number, row in enumerate(rows, 1):
+        out.print(f"[bold]row {number}[/bold]")
+        for name, value in zip(columns, row, strict=True):
+            if value is not None:
+                out.print(f"  {name:<20} {_told(value)}", markup=False)
+
+
+def _told(value: object) -> str:
+    return "" if value is None else str(value)

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
 from builders import frame
 from clickmill.clean import copies, order, records, sessions
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import OPEN_SESSIONS, RAW_EVENTS
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 GAP_S, NEAR_S, ORDER_S, HORIZON_S, CAP_S = 1800, 1, 86_400, 3600, 900
 
@@ -21,7 +22,9 @@ class Cleaned:
     open_sessions: DataFrame
 
 
-def clean(spark: SparkSession, rows: Iterable[dict[str, Any]], days: Days, carried: DataFrame | None = None, partitions: int = 2) -> Cleaned:
+def clean(
+    spark: SparkSession, rows: Iterable[dict[str, Any]], days: Days, carried: DataFrame | None = None, partitions: int = 2
+) -> Cleaned:
     raw = frame(spark, RAW_EVENTS, rows).repartition(partitions)
     taken = records.of_days(raw, days, zone="UTC", lateness_days=2, future_tolerance_s=3600).withColumn("is_bot", F.lit(False))
     before = carried if carried is not None else frame(spark, OPEN_SESSIONS, [])

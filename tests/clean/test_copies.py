@@ -1,10 +1,11 @@
 """Copies: which record of an event is kept, and which is turned away as what."""
 
 import pytest
+from pyspark.sql import SparkSession
+
 from builders import DAY, NEXT_DAY, raw_event
 from clean.pipeline import clean
 from clickmill.contracts.days import Days
-from pyspark.sql import SparkSession
 
 ONE_DAY = Days(DAY, DAY)
 
@@ -63,9 +64,17 @@ def test_a_reloaded_confirmation_page_is_one_purchase(spark: SparkSession) -> No
     def bought(when: str, order: str, price: str, **changes) -> dict:
         return raw_event(when, event_type="purchase", order_id=order, price=price, **changes)
 
-    rows = [bought("09:31:35", "o1", "175"), bought("09:31:36", "o1", "175.0000", position=1), bought("09:45", "o1", "175"), bought("09:46", "o2", "175")]
+    rows = [
+        bought("09:31:35", "o1", "175"),
+        bought("09:31:36", "o1", "175.0000", position=1),
+        bought("09:45", "o1", "175"),
+        bought("09:46", "o2", "175"),
+    ]
     cleaned = clean(spark, rows, ONE_DAY)
-    assert sorted((row.order_id, row.event_at.strftime("%H:%M:%S")) for row in cleaned.events.collect()) == [("o1", "09:31:35"), ("o2", "09:46:00")]
+    assert sorted((row.order_id, row.event_at.strftime("%H:%M:%S")) for row in cleaned.events.collect()) == [
+        ("o1", "09:31:35"),
+        ("o2", "09:46:00"),
+    ]
     assert reasons(cleaned) == ["near_copy", "near_copy"]
     first = next(row.event_id for row in cleaned.events.collect() if row.order_id == "o1")
     assert {row.kept_event_id for row in cleaned.copies.collect()} == {first}

@@ -3,11 +3,12 @@
 from datetime import date, timedelta
 
 import pytest
+from pyspark.sql import SparkSession
+
 from builders import DAY, NEXT_DAY, raw_event
 from clean.pipeline import clean
 from clickmill.clean import sessions
 from clickmill.contracts.days import Days
-from pyspark.sql import SparkSession
 
 ONE_DAY = Days(DAY, DAY)
 
@@ -23,7 +24,11 @@ def test_silence_of_exactly_the_gap_does_not_end_a_session(spark: SparkSession, 
 
 
 def test_a_session_is_named_after_its_first_event_and_times_its_events(spark: SparkSession) -> None:
-    rows = [raw_event("10:00", event_id="e1"), raw_event("10:05", event_id="e2", item_id="i2"), raw_event("10:25", event_id="e3", item_id="i3")]
+    rows = [
+        raw_event("10:00", event_id="e1"),
+        raw_event("10:05", event_id="e2", item_id="i2"),
+        raw_event("10:25", event_id="e3", item_id="i3"),
+    ]
     found = {row.event_id: (row.session_id, row.gap_s, row.dwell_s) for row in clean(spark, rows, ONE_DAY).events.collect()}
     # The dwell is capped at 900 s.
     assert found == {"e1": ("e1", None, 300.0), "e2": ("e1", 300.0, 900.0), "e3": ("e1", 1200.0, None)}
@@ -33,7 +38,10 @@ def test_items_of_one_event_share_its_silence_and_its_dwell(spark: SparkSession)
     rows = [raw_event("10:00", event_id="e1")]
     rows += [raw_event("10:05", event_id="e2", item_pos=pos, item_id=f"i{pos}", ordinal=9) for pos in (1, 2)]
     rows += [raw_event("10:06", event_id="e3", item_id="i9")]
-    found = sorted((row.event_id, row.item_pos, row.gap_s, row.dwell_s) for row in clean(spark, rows, ONE_DAY).events.where("event_id = 'e2'").collect())
+    found = sorted(
+        (row.event_id, row.item_pos, row.gap_s, row.dwell_s)
+        for row in clean(spark, rows, ONE_DAY).events.where("event_id = 'e2'").collect()
+    )
     assert found == [("e2", 1, 300.0, 60.0), ("e2", 2, 300.0, 60.0)]
 
 

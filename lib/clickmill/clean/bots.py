@@ -57,7 +57,12 @@ def _acts(rows: DataFrame) -> DataFrame:
     minutes = (
         acts.withColumns({"_gap_us": gap_us, "_minute": minute})
         .groupBy(*_DAY, "_minute")
-        .agg(F.count("*").alias("_acts"), F.sum("_gap_us").alias("_gaps"), F.sum(F.col("_gap_us") * F.col("_gap_us")).alias("_squares"), F.count("_gap_us").alias("_n"))
+        .agg(
+            F.count("*").alias("_acts"),
+            F.sum("_gap_us").alias("_gaps"),
+            F.sum(F.col("_gap_us") * F.col("_gap_us")).alias("_squares"),
+            F.count("_gap_us").alias("_n"),
+        )
     )
     day = minutes.groupBy(*_DAY).agg(
         F.sum("_acts").alias("event_count"),
@@ -75,10 +80,14 @@ def _acts(rows: DataFrame) -> DataFrame:
 def _breadth(rows: DataFrame) -> DataFrame:
     """Different items looked at, and looks: a crawler hardly looks at one twice. Carts and orders say nothing here."""
     looks = rows.where(F.col("event_type").isin(*_LOOKING)).groupBy(*_DAY, "item_id").agg(F.count_distinct("event_id").alias("_looks"))
-    seen = looks.groupBy(*_DAY).agg(F.count("item_id").alias("_items"), F.sum(F.when(F.col("item_id").isNotNull(), F.col("_looks"))).alias("_item_looks"))
+    seen = looks.groupBy(*_DAY).agg(
+        F.count("item_id").alias("_items"), F.sum(F.when(F.col("item_id").isNotNull(), F.col("_looks"))).alias("_item_looks")
+    )
     everyone = rows.groupBy(*_DAY).agg(F.max("_rows").alias("_rows"))
     joined = everyone.join(seen, on=list(_DAY), how="left")
-    return joined.withColumns({"item_count": F.coalesce("_items", F.lit(0)).cast("long"), "_item_looks": F.coalesce("_item_looks", F.lit(0))})
+    return joined.withColumns(
+        {"item_count": F.coalesce("_items", F.lit(0)).cast("long"), "_item_looks": F.coalesce("_item_looks", F.lit(0))}
+    )
 
 
 def _rules(limits: Limits) -> Column:

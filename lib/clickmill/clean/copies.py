@@ -61,7 +61,9 @@ def _id_copies(rows: DataFrame, horizon_s: int) -> DataFrame:
     same_as = F.when(goes_on, F.col("_hash_before")).otherwise(F.col("_winner._record_hash"))
     kind = F.when(F.col("_record_hash") == same_as, "exact_copy").otherwise("conflicting_copy")
     is_copy = ~F.col("_carried") & (goes_on | ~is_winner)
-    found = seen.withColumns({"_copy": F.when(is_copy, kind), "kept_event_id": F.when(is_copy, F.col("event_id")).otherwise(F.col("kept_event_id"))})
+    found = seen.withColumns(
+        {"_copy": F.when(is_copy, kind), "kept_event_id": F.when(is_copy, F.col("event_id")).otherwise(F.col("kept_event_id"))}
+    )
     return found.drop("_rank", "_tie", *place, "_day_number", "_first_of_day", "_seen_before", "_hash_before", "_winner", "_record_hash")
 
 
@@ -73,7 +75,9 @@ def _near_copies(rows: DataFrame) -> DataFrame:
     of_event = Window.partitionBy(*OWNER, "_key", *IN_TIME[:-1]).orderBy("item_pos")
     timed = keyed.withColumn("_before_at", F.lag("event_at").over(in_time))
     is_repeat = _seconds(F.col("event_at"), F.col("_before_at")) <= F.col("copy_window_s")
-    told = timed.withColumn("_repeats", F.coalesce(F.first(is_repeat).over(of_event), F.lit(False)) & F.col("_key").isNotNull() & ~F.col("_carried"))
+    told = timed.withColumn(
+        "_repeats", F.coalesce(F.first(is_repeat).over(of_event), F.lit(False)) & F.col("_key").isNotNull() & ~F.col("_carried")
+    )
     original = F.when(~F.col("_repeats"), F.coalesce("kept_event_id", "event_id"))
     found = told.withColumn("_original", F.last(original, ignorenulls=True).over(in_time))
     return found.withColumns(

@@ -22,4 +22,10 @@ def rows_are_all_there(written: Mapping[Table, DataFrame], raw: DataFrame) -> di
     if rows != clean + rejects + copies:
         raise BadData(f"{EVENTS.name}: {rows} rows came in, but {clean} clean + {rejects} rejects + {copies} copies went out")
     reasons = written[REJECTS].select(F.explode("reasons").alias("reason")).groupBy("reason").count().orderBy("reason")
-    return {"rows": rows, "clean": clean, "rejects": rejects, "copies": copies, **{f"reason {row.reason}": row["count"] for row in reasons.collect()}}
+    return {
+        "rows": rows,
+        "clean": clean,
+        "rejects": rejects,
+        "copies": copies,
+        **{f"reason {row.reason}": row["count"] for row in reasons.collect()},
+    }

@@ -66,7 +66,19 @@ def _near_copy(near_copy_s: int, order_copy_s: int) -> tuple[Column, Column]:
     """
     is_order = F.col("order_id").isNotNull() & F.col("event_type").isin("checkout", "purchase", "refund")
     of_order = ("event_type", "order_id", "item_id")
-    of_act = ("event_type", "item_id", "quantity", "price", "currency", "rating", "query", "page_url", "campaign_id", "impression_id", "order_id")
+    of_act = (
+        "event_type",
+        "item_id",
+        "quantity",
+        "price",
+        "currency",
+        "rating",
+        "query",
+        "page_url",
+        "campaign_id",
+        "impression_id",
+        "order_id",
+    )
     key = F.when(is_order, _hash("order", of_order)).otherwise(_hash("act", of_act))
     return key, F.when(is_order, F.lit(order_copy_s)).otherwise(F.lit(near_copy_s)).cast("long")
 

@@ -67,7 +67,9 @@ def bounds(ranges: DataFrame, days: Days, *, range_days: int, min_rows: int) -> 
     serves = F.sequence(F.date_add("event_date", 1), F.date_add("event_date", range_days))
     served = counts.withColumn("event_date", F.explode(serves)).where(F.col("event_date").between(F.lit(days.first), F.lit(days.last)))
     sides = [(measure, side) for measure in _MEASURES for side in ("low", "high")]
-    return served.groupBy(*_KEYS).agg(*(F.median(F.when(F.col("measure") == measure, F.col(side))).alias(f"_{measure}_{side}") for measure, side in sides))
+    return served.groupBy(*_KEYS).agg(
+        *(F.median(F.when(F.col("measure") == measure, F.col(side))).alias(f"_{measure}_{side}") for measure, side in sides)
+    )
 
 
 def with_outliers(rows: DataFrame, bounds: DataFrame) -> DataFrame:

@@ -57,7 +57,10 @@ def filled(rows: DataFrame, *, fill: Mapping[str, int]) -> DataFrame:
     moves_pieces = F.col("event_type").isin(*_ABOUT_PIECES) & F.col("item_id").isNotNull()
     types = {name: rows.schema[name].dataType for name in fill}
     return rows.withColumns(
-        {name: F.when(moves_pieces & F.col(name).isNull(), F.lit(value).cast(types[name])).otherwise(F.col(name)) for name, value in fill.items()}
+        {
+            name: F.when(moves_pieces & F.col(name).isNull(), F.lit(value).cast(types[name])).otherwise(F.col(name))
+            for name, value in fill.items()
+        }
     )
 
 
@@ -83,6 +86,13 @@ def rejects(rows: DataFrame, *, kind: str) -> DataFrame:
     have = set(rows.columns)
     kept = F.col("kept_event_id") if "kept_event_id" in have else F.lit(None).cast("string")
     return conform(
-        rows.withColumns({"event_date": F.coalesce("_day", "event_date"), "kind": F.lit(kind), "reasons": F.array_sort(F.array_distinct("_reasons")), "kept_event_id": kept}),
+        rows.withColumns(
+            {
+                "event_date": F.coalesce("_day", "event_date"),
+                "kind": F.lit(kind),
+                "reasons": F.array_sort(F.array_distinct("_reasons")),
+                "kept_event_id": kept,
+            }
+        ),
         REJECTS,
     )

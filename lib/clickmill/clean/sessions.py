@@ -9,6 +9,8 @@ from clickmill.contracts.days import Days
 from clickmill.contracts.tables import EVENTS, OPEN_SESSIONS, SESSIONS
 
 _STREAM = (*OWNER, "source_session_id")
+
+
 def with_session_id(rows: DataFrame, *, gap_s: int, dwell_cap_s: int, zone: str) -> DataFrame:
     """Give every kept row the session it belongs to, the silence before it and the time spent on it.
 
@@ -89,7 +91,9 @@ def still_open(rows: DataFrame, *, copy_horizon_s: int, zone: str) -> DataFrame:
     # An exact copy has the time of its winner, which is here already.
     is_waiting = ~F.col("_is_last") & F.coalesce(can_be_copied, F.lit(False)) & ~F.col("_copy").eqNullSafe("exact_copy")
     nothing = {name: F.lit(None).cast(OPEN_SESSIONS.schema[name].dataType) for name in STATE}
-    waiting = rows.where(~F.col("_carried") & is_waiting).withColumns({**nothing, "is_last": F.lit(False)}).dropDuplicates([*OPEN_SESSIONS.key])
+    waiting = (
+        rows.where(~F.col("_carried") & is_waiting).withColumns({**nothing, "is_last": F.lit(False)}).dropDuplicates([*OPEN_SESSIONS.key])
+    )
     return conform(_so_far(rows), OPEN_SESSIONS).unionByName(conform(waiting, OPEN_SESSIONS))
 
 
@@ -115,7 +119,9 @@ def sessions(events: DataFrame, open_before: DataFrame, days: Days, *, gap_s: in
     before = open_before.where(is_state_before).withColumns({"_carried": F.lit(True), "_so_far": F.struct(*STATE)}).drop(*STATE_ONLY)
     rows = fresh.unionByName(before, allowMissingColumns=True)
     closing = F.to_date(F.from_utc_timestamp(F.col("ended_at") + F.make_dt_interval(secs=F.lit(gap_s)), zone))
-    stated = with_state(rows, ["session_id"]).withColumn("_next", F.lead("event_id").over(Window.partitionBy("session_id").orderBy(*IN_TIME)))
+    stated = with_state(rows, ["session_id"]).withColumn(
+        "_next", F.lead("event_id").over(Window.partitionBy("session_id").orderBy(*IN_TIME))
+    )
     whole = stated.where(F.col("_next").isNull()).withColumn("ended_at", F.col("event_at"))
     closed = whole.withColumns(
         {
@@ -152,7 +158,9 @@ def with_state(rows: DataFrame, keys: list[str]) -> DataFrame:
         "is_bot": F.col("is_bot"),
         "user_id": F.col("user_id"),
     }
-    shared = marked.withColumns({f"_{name}": F.when(F.col("_carried"), F.col("_so_far")[name]).otherwise(column) for name, column in own.items()})
+    shared = marked.withColumns(
+        {f"_{name}": F.when(F.col("_carried"), F.col("_so_far")[name]).otherwise(column) for name, column in own.items()}
+    )
     return shared.withColumns(_totals(in_time))
 
 

@@ -22,7 +22,9 @@ def conform(frame: DataFrame, table: Table) -> DataFrame:
     """
     have = {field.name: field.dataType for field in frame.schema.fields}
     wrong = [
-        f"{field.name} is missing" if field.name not in have else f"{field.name} is {_type(have[field.name])}, expected {_type(field.dataType)}"
+        f"{field.name} is missing"
+        if field.name not in have
+        else f"{field.name} is {_type(have[field.name])}, expected {_type(field.dataType)}"
         for field in table.schema.fields
         if field.name not in have or _type(have[field.name]) != _type(field.dataType)
     ]

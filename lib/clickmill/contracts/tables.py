@@ -24,7 +24,9 @@ ALS_FACTORS = Table("models.als_factors", ("as_of_date", "entity", "site_id", "u
 CANDIDATES = Table("models.candidates", ("as_of_date", "site_id", "user_id_kind", "user_id", "source", "item_id"), "as_of_date", "last_day")
 MODEL_RUNS = Table("models.runs", ("model_run_id",), "as_of_date", "last_day")
 
-RECOMMENDATIONS = Table("publish.recommendations_v1", ("as_of_date", "site_id", "user_id_kind", "user_id", "rank"), "as_of_date", "last_day")
+RECOMMENDATIONS = Table(
+    "publish.recommendations_v1", ("as_of_date", "site_id", "user_id_kind", "user_id", "rank"), "as_of_date", "last_day"
+)
 
 RUNS = Table("ops.runs", ("run_id",), None, "append")
 DAYS = Table("ops.days", ("table", "day", "version"), None, "append")

@@ -1,0 +1,24 @@
+"""raw.items -> clean.items, for a range of landing days: the states that say something new.
+
+Histories only grow, so a table of any day can be made again from what was known on that day.
+"""
+
+from pyspark.sql import SparkSession
+
+from clickmill import job
+from clickmill.clean import states
+from clickmill.config import Config
+from clickmill.contracts.days import Days
+from clickmill.contracts.tables import ITEMS, RAW_ITEMS
+from clickmill.job import Inputs, Outputs
+
+READS = (RAW_ITEMS.same_days(), ITEMS.up_to())
+WRITES = (ITEMS,)
+
+
+def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
+    return {ITEMS: states.items(inputs[RAW_ITEMS], inputs[ITEMS], zone=conf.shop.zone)}
+
+
+if __name__ == "__main__":
+    job.main(__name__)

@@ -1,0 +1,37 @@
+"""Landing files -> raw.items and raw.files, for a range of landing days.
+
+Each record is the state of one item as it was delivered; clean.items makes a
+history of them. Otherwise as ingest_events.
+"""
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, SparkSession
+
+from clickmill import job
+from clickmill.config import Config
+from clickmill.contracts.days import Days
+from clickmill.contracts.table import Table
+from clickmill.contracts.tables import RAW_FILES, RAW_ITEMS
+from clickmill.ingest import ingest
+from clickmill.job import Inputs, Outputs
+
+READS = (RAW_FILES.up_to(),)
+WRITES = (RAW_ITEMS, RAW_FILES)
+SPARK_CONF = ingest.SPARK_CONF
+TAKES = "items"
+
+
+def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
+    landed = ingest.landed(
+        spark, conf.source(), conf.landing.path, days, table=RAW_ITEMS, zone=conf.shop.zone, known=inputs[RAW_FILES], keep=inputs.keep
+    )
+    return {RAW_ITEMS: landed.rows, RAW_FILES: landed.files}
+
+
+def check(written: Mapping[Table, DataFrame], inputs: Inputs) -> dict[str, int]:
+    return ingest.check(written[RAW_ITEMS], written[RAW_FILES], inputs[RAW_FILES])
+
+
+if __name__ == "__main__":
+    job.main(__name__)

@@ -1,0 +1,185 @@
+"""The command line `clickmill`: run jobs, draw the river, try sources, look at tables."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clickmill import config, job, log, river, session, staleness, terminal
+from clickmill import doctor as health
+from clickmill.contracts.errors import ClickmillError, UsageError
+from clickmill.contracts.tables import ALL, BY_NAME
+from clickmill.ingest import check
+from clickmill.lake import Lake
+from clickmill.ledger import Ledger
+
+app = typer.Typer(help="Raw clickstream in, checked tables out.", no_args_is_help=True, pretty_exceptions_enable=False)
+sources = typer.Typer(help="The sources of conf/sources, and files tried against them.", no_args_is_help=True)
+app.add_typer(sources, name="sources")
+
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows to show.")]
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(metavar="JOB|flow")],
+    date: job.DateOption,
+    to: job.ToOption = None,
+    env: job.EnvOption = "local",
+    source: job.SourceOption = None,
+    path: job.PathOption = None,
+    lake: job.LakeOption = None,
+    dry_run: job.DryRunOption = False,
+) -> None:
+    """Run one job, or the whole flow, over a range of days."""
+
+    def act() -> None:
+        jobs = river.flow(source) if name == "flow" else [river.job(name)]
+        job.perform(jobs, env, job.day_range(date, to), job.overrides(source, path, lake), dry_run=dry_run)
+
+    job.told(act)
+
+
+@app.command()
+def flow(mermaid: Annotated[Path | None, typer.Option(help="Write the river as a Mermaid file as well.")] = None) -> None:
+    """Draw the river, as READS and WRITES of the jobs say."""
+
+    def act() -> None:
+        terminal.out.print(river.text(), markup=False)
+        if mermaid is not None:
+            mermaid.write_text(river.mermaid(), encoding="utf-8")
+
+    job.told(act)
+
+
+@sources.command("list")
+def list_sources() -> None:
+    """Name every source, with what it brings and how it is read."""
+
+    def act() -> None:
+        grid = terminal.grid("source", "brings", "format", "site")
+        for name in config.source_names():
+            one = config.source(name)
+            grid.add_row(name, one.table, one.read.format, str(one.site_id.constant or one.site_id.value))
+        terminal.out.print(grid)
+
+    job.told(act)
+
+
+@sources.command("check")
+def check_source(
+    file: Annotated[str, typer.Argument(metavar="FILE")],
+    name: Annotated[str, typer.Option("--source", help="Source to try the file against.")],
+    env: job.EnvOption = "local",
+) -> None:
+    """Read a sample of FILE and say what maps, what does not and why; nothing is written."""
+
+    def act() -> None:
+        conf = config.load(env)
+        log.configure(conf.run.log_folder)
+        one = config.source(name)
+        with terminal.progress(), session.started("clickmill sources check") as spark:
+            report = check.check(spark, one, file, zone=conf.shop.zone)
+        for line in report.lines():
+            terminal.out.print(line, markup=False)
+
+    job.told(act)
+
+
+@app.command()
+def tables(env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
+    """List every table that is there: layer, rows, days, last run, size."""
+
+    def act(there: Lake, ledger: Ledger, _: config.Config) -> None:
+        grid = terminal.grid(
+            "layer", "table", "rows", "days", "first day", "last day", "last run", "files", "MB", right=("rows", "days", "files", "MB")
+        )
+        for table in ALL:
+            if not there.exists(table):
+                continue
+            admitted = ledger.admitted(table)
+            files, size_bytes = there.size(table)
+            rows = sum(one.row_count for one in admitted.values()) if table.day else there.read(table).count()
+            days = (str(len(admitted)), str(min(admitted)), str(max(admitted))) if admitted else ("", "", "")
+            last = max(admitted.values(), key=lambda one: one.admitted_at).admitted_at.strftime("%Y-%m-%d %H:%M") if admitted else ""
+            grid.add_row(table.layer, table.name, f"{rows:,}", *days, last, str(files), f"{size_bytes / 1e6:.1f}")
+        terminal.out.print(grid)
+
+    job.told(lambda: _with_lake(env, lake, act))
+
+
+@app.command()
+def status(env: job.EnvOption = "local", lake: job.LakeOption = None, limit: LimitOption = 40) -> None:
+    """List the days that are stale, and why."""
+
+    def act(_: Lake, ledger: Ledger, conf: config.Config) -> None:
+        found = staleness.stale(river.jobs(), conf, ledger)
+        for one in found[:limit]:
+            kind = "older inputs" if one.frozen else "stale"
+            terminal.out.print(f"{kind:<13}{one.table:<28} {one.day}  {'; '.join(one.reasons)}", markup=False)
+        if len(found) > limit:
+            terminal.out.print(f"and {len(found) - limit} more; --limit shows them")
+        terminal.out.print(f"{len(found)} stale days among {len(ledger.days)} admitted ones")
+
+    job.told(lambda: _with_lake(env, lake, act))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="TABLE")],
+    day: Annotated[str | None, typer.Option(help="Day, YYYY-MM-DD; the newest admitted one where it is left out.")] = None,
+    limit: LimitOption = 20,
+    env: job.EnvOption = "local",
+    lake: job.LakeOption = None,
+) -> None:
+    """Show rows of a table's day, as the last admitted version has them."""
+
+    def act(there: Lake, ledger: Ledger, _: config.Config) -> None:
+        table = BY_NAME.get(name)
+        if table is None:
+            raise UsageError(f"no table is called {name}; there are {', '.join(BY_NAME)}")
+        admitted = ledger.admitted(table)
+        rows = there.read(table, ledger.version(table) if table.day else None)
+        if table.day is not None:
+            if not admitted:
+                raise UsageError(f"{name} has no days yet; run the job that writes it")
+            chosen = job.day_range(day, None).first if day else max(one for one in admitted)
+            if chosen not in admitted:
+                raise UsageError(f"{name} has no day {chosen}; it has {min(admitted)} to {max(admitted)}")
+            rows = rows.where(f"{table.day} = date'{chosen}'")
+        shown = rows.orderBy(*table.key).limit(limit).collect()
+        terminal.show_rows(table.columns, [tuple(row) for row in shown])
+
+    job.told(lambda: _with_lake(env, lake, act))
+
+
+@app.command()
+def doctor(env: job.EnvOption = "local") -> None:
+    """Ask whether this machine is fit: Java, versions, jars, a Delta round trip, time zone, disk, memory."""
+
+    def act() -> None:
+        conf = config.load(env)
+        log.configure(conf.run.log_folder)
+        findings = health.before_spark(conf.lake.root)
+        with session.started("clickmill doctor") as spark:
+            findings += health.with_spark(spark)
+        for one in findings:
+            terminal.out.print(f"{'[green]well[/green]' if one.is_well else '[red]ill [/red]'}  {one.question:<20} {one.answer}")
+        ill = [one.question for one in findings if not one.is_well]
+        if ill:
+            raise ClickmillError(f"not fit: {', '.join(ill)}")
+
+    job.told(act)
+
+
+def _with_lake(env: str, root: str | None, act: Callable[[Lake, Ledger, config.Config], None]) -> None:
+    conf = config.load(env, job.overrides(None, None, root))
+    log.configure(conf.run.log_folder)
+    with session.started("clickmill") as spark:
+        lake = Lake(spark, conf.lake.root)
+        act(lake, Ledger(lake), conf)
+
+
+if __name__ == "__main__":
+    app()

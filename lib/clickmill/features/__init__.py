@@ -1,0 +1,1 @@
+"""Features: facts about users and items that models learn from."""

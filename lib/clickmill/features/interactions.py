@@ -1,0 +1,40 @@
+"""What a user did with an item on a day, as one signed weight: the only thing models see of events."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from clickmill.contracts.conform import conform
+from clickmill.contracts.tables import INTERACTIONS
+
+_COUNTED = ("purchase", "refund")
+
+
+def interactions(events: DataFrame, *, weights: Mapping[str, int]) -> DataFrame:
+    """Add up the events of a user with an item on a day.
+
+    Machines, and events without a user or an item, are left out; so is an event
+    whose type weighs nothing, unless it carries a rating or is a purchase or
+    refund, which are counted whatever they weigh. Weights are not decayed and
+    days are not netted: that happens on reading, as of a day.
+
+    Grain   one row per (event_date, site_id, user_id, user_id_kind, item_id)
+    Needs   the columns of clean.events; a whole-number weight of every event type
+    Ties    none: whole numbers and decimals add up to the same in any order
+    """
+    weight = F.coalesce(*(F.when(F.col("event_type") == name, F.lit(value)) for name, value in weights.items()), F.lit(0))
+    is_told = (F.col("_weight") != 0) | F.col("rating").isNotNull() | F.col("event_type").isin(*_COUNTED)
+    is_human = ~F.col("is_bot") & F.col("user_id").isNotNull() & F.col("item_id").isNotNull()
+    told = events.where(is_human).withColumn("_weight", weight.cast("long")).where(is_told)
+    # Doubles add up differently in another order of rows, decimals do not.
+    rating = F.expr("try_cast(rating AS DECIMAL(18, 6))")
+    rows = told.groupBy(*INTERACTIONS.key).agg(
+        F.sum("_weight").cast("double").alias("weight"),
+        F.count("*").alias("event_count"),
+        F.count_if(F.col("event_type") == "purchase").alias("purchase_count"),
+        F.count_if(F.col("event_type") == "refund").alias("refund_count"),
+        F.try_divide(F.sum(rating).cast("double"), F.count(rating)).alias("rating"),
+        F.max("event_at").alias("last_event_at"),
+    )
+    return conform(rows, INTERACTIONS)

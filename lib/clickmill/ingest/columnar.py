@@ -1,0 +1,57 @@
+"""Parquet rows -> records: bound by name, placed by their row number in the file."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from clickmill.ingest.records import PLACE, Records, no_map
+from clickmill.ingest.source import Source
+
+_JSON = {"ignoreNullFields": "false", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
+
+
+def schema(spark: SparkSession, path: str) -> StructType:
+    """The schema in the footer of one file."""
+    return spark.read.parquet(path).schema
+
+
+def rows(spark: SparkSession, paths: Sequence[str], schema: StructType) -> DataFrame:
+    """Every row of files of one schema, with its place, and its fields as canonical JSON in `__line`.
+
+    Grain   one row per row of a file
+    """
+    columns = [F.col(f"`{name}`") for name in sorted(schema.names)]
+    read = spark.read.schema(schema).parquet(*paths)
+    text = F.to_json(F.struct(*columns), _JSON)
+    return read.select(
+        F.col("_metadata.file_path").alias("__path"),
+        F.lit(0).cast("long").alias("__block"),
+        F.col("_metadata.row_index").alias("__ordinal"),
+        F.col("_metadata.file_size").alias("__size"),
+        F.xxhash64(text).alias("__hash"),
+        text.alias("__line"),
+        *(F.col(f"`{name}`") for name in schema.names),
+    )
+
+
+def records(rows: DataFrame, source: Source, schema: StructType, file: str) -> Records:
+    """Fields have the types of the file.
+
+    Grain   one row per row of a file; a row that can be read has no problem as a whole
+    """
+    pairs = [part for name in source.unmapped(schema.names) for part in (F.lit(name), _text(name, schema))]
+    frame = rows.select(
+        *PLACE,
+        F.col("__line").alias("__text"),
+        F.array().cast("array<string>").alias("__problems"),
+        F.lit(True).alias("__readable"),
+        (F.create_map(*pairs) if pairs else no_map()).alias("__unmapped"),
+        *(F.col(f"`{name}`") for name in schema.names),
+    )
+    return Records(frame, tuple(schema.names), file)
+
+
+def _text(name: str, schema: StructType) -> F.Column:  # type: ignore[name-defined]
+    return F.get_json_object(F.to_json(F.struct(F.col(f"`{name}`").alias("v")), _JSON), "$.v")

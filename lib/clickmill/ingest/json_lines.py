@@ -1,0 +1,207 @@
+"""JSON lines -> records. Nothing is inferred: the fields that the source declares are read, the others are counted.
+
+Spark's reader takes more than JSON (several values on a line, what follows a
+value) and resolves doubled keys in silence, so the verdict on a line is our own:
+the line is JSON if, put into an array, it is one element, and put into an object,
+one value.
+"""
+
+import re
+from dataclasses import dataclass
+
+from pyspark.errors import ParseException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, StringType, StructField, StructType
+
+from clickmill.contracts.errors import UsageError
+from clickmill.ingest.records import PLACE, Records, named, no_map
+from clickmill.ingest.source import Source
+
+_STRICT = {"mode": "PERMISSIVE", "allowSingleQuotes": "false", "allowNonNumericNumbers": "false", "columnNameOfCorruptRecord": "__corrupt"}
+_TEXTS = "map<string,string>"
+
+
+def declared(source: Source) -> StructType:
+    """The fields that the source declares.
+
+    Raises  UsageError when `read.fields` is no DDL, or a leaf is not STRING: only as text can a value that does not fit be told
+    """
+    try:
+        fields = StructType.fromDDL(str(source.read.fields))
+    except ParseException:
+        raise UsageError(f"{source.name}.yaml: read.fields: expected Spark DDL, such as `user STRING, items ARRAY<STRUCT<id: STRING>>`") from None
+    wrong = _not_text(fields, "")
+    if wrong:
+        raise UsageError(f"{source.name}.yaml: read.fields: {wrong[0]}: expected STRING; columns take the type of the contract later")
+    return fields
+
+
+def _not_text(data_type: DataType, path: str) -> list[str]:
+    if isinstance(data_type, StructType):
+        return [wrong for field in data_type.fields for wrong in _not_text(field.dataType, f"{path}.{field.name}".lstrip("."))]
+    if isinstance(data_type, ArrayType):
+        return _not_text(data_type.elementType, f"{path}[]")
+    return [] if isinstance(data_type, StringType) else [path]
+
+
+def records(lines: DataFrame, source: Source, file: str) -> Records:
+    """Fields have the declared types, exact in case; a line that is no JSON object has none.
+
+    Grain   one row per line; problems: bad_encoding, empty_line, bad_json, not_an_object, two_values_for_<column> (a key that a
+            column reads is there twice, or spelt in two cases), bad_<field> (a list or object where text was declared, or the reverse)
+    """
+    fields = declared(source)
+    line, is_empty = F.col("__line"), F.trim("__line") == ""
+    lines = lines.withColumns(
+        {
+            "__is_json": F.coalesce(F.col("__is_text") & _is_one_value(line), F.lit(False)),
+            "__texts": _parsed(line, _TEXTS),
+            "__keys": F.json_object_keys("__line"),
+        }
+    )
+    lines = lines.withColumn("__readable", F.col("__is_json") & F.col("__texts").isNotNull())
+    # A line of a lenient reader's making must not be read after all.
+    lines = lines.withColumn("__texts", F.when(F.col("__readable"), F.col("__texts")))
+    whole = {
+        "bad_encoding": ~F.col("__is_text"),
+        "empty_line": is_empty,
+        "bad_json": ~is_empty & ~F.col("__is_json"),
+        "not_an_object": F.col("__is_json") & F.col("__texts").isNull(),
+    }
+    items = _items_path(source, fields)
+    lines, misfits = _with_fields(lines, fields, items)
+    inside = _inside(F.col("__texts"), F.col("__keys"), fields, "")
+    two_values = _two_values(inside.doubled, source, fields)
+    problems = F.concat(named(whole), F.when(F.col("__readable"), F.concat(named(misfits), two_values)).otherwise(named({})))
+    unmapped = _without(inside.unknown, F.col("__texts"), source.unmapped(fields.names))
+    extra = ["__items"] if items else []
+    frame = lines.select(
+        *PLACE, line.alias("__text"), problems.alias("__problems"), "__readable", unmapped.alias("__unmapped"), *extra, *_quoted(fields.names)
+    )
+    return Records(frame, tuple(fields.names), file, _type_at(fields, items) if items else None)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What stands in an object beside its declared fields: unknown ones map<string,string>, doubled ones array<string>."""
+
+    unknown: Column
+    doubled: Column
+
+
+def item(text: Column, item_type: DataType) -> tuple[Column, Column, Inside]:
+    """One element of an array, from its JSON text: the value, whether it does not fit its type, and what else is in it."""
+    if isinstance(item_type, StringType):
+        return text, text.isNull(), Inside(no_map(), named({}))
+    parsed = F.from_json(_wrapped(text), _with_corrupt(item_type), _STRICT)
+    does_not_fit = text.isNull() | parsed["__corrupt"].isNotNull()
+    if not isinstance(item_type, StructType):
+        return parsed["v"], does_not_fit, Inside(no_map(), named({}))
+    return parsed["v"], does_not_fit, _inside(_parsed(text, _TEXTS), F.json_object_keys(text), item_type, "item.")
+
+
+def _is_one_value(line: Column) -> Column:
+    in_array = F.from_json(F.concat(F.lit("["), line, F.lit("]")), "array<string>", _STRICT)
+    in_object = F.from_json(F.concat(F.lit('{"v":'), line, F.lit("}")), _TEXTS, _STRICT)
+    return (F.size(in_array) == 1) & (F.size(in_object) == 1)
+
+
+def _wrapped(text: Column) -> Column:
+    return F.concat(F.lit('{"v":'), text, F.lit("}"))
+
+
+def _with_corrupt(data_type: DataType) -> StructType:
+    return StructType([StructField("v", data_type), StructField("__corrupt", StringType())])
+
+
+def _parsed(text: Column, ddl: str) -> Column:
+    return F.from_json(_wrapped(text), f"v {ddl}", _STRICT)["v"]
+
+
+def _quoted(names: list[str]) -> list[str]:
+    return [f"`{name}`" for name in names]
+
+
+def _with_fields(lines: DataFrame, fields: StructType, items: list[str]) -> tuple[DataFrame, dict[str, Column]]:
+    """The declared fields as columns, `__items` as texts, and where a value has another shape than declared."""
+    misfits: dict[str, Column] = {}
+    for field in fields.fields:
+        text = F.try_element_at("__texts", F.lit(field.name))
+        if isinstance(field.dataType, StringType):
+            lines = lines.withColumn(field.name, text)
+            continue
+        lines = lines.withColumn(field.name, F.from_json(_wrapped(text), _with_corrupt(field.dataType), _STRICT)["v"])
+        is_root = bool(items) and items[0] == field.name
+        # Elements of the exploded array are judged one by one, so here they are any text.
+        judged = _with_text_items(field.dataType, items[1:]) if is_root else field.dataType
+        parsed = F.from_json(_wrapped(text), _with_corrupt(judged), _STRICT)
+        misfits[f"bad_{field.name}"] = parsed["__corrupt"].isNotNull()
+        if is_root:
+            found = parsed["v"]
+            for name in items[1:]:
+                found = found[name]
+            lines = lines.withColumn("__items", found)
+    return lines, misfits
+
+
+def _items_path(source: Source, fields: StructType) -> list[str]:
+    """The path of the exploded array, where it is a plain path to a declared one; else nothing."""
+    path = source.explode.split(".") if source.explode and re.fullmatch(r"\w+(\.\w+)*", source.explode) else []
+    return path if path and _type_at(fields, path) is not None else []
+
+
+def _type_at(fields: StructType, path: list[str]) -> DataType | None:
+    found: DataType = fields
+    for name in path:
+        if not isinstance(found, StructType) or name not in found.names:
+            return None
+        found = found[name].dataType
+    return found.elementType if isinstance(found, ArrayType) else None
+
+
+def _with_text_items(data_type: DataType, path: list[str]) -> DataType:
+    if not path:
+        return ArrayType(StringType())
+    assert isinstance(data_type, StructType)
+    return StructType([StructField(f.name, _with_text_items(f.dataType, path[1:]) if f.name == path[0] else f.dataType) for f in data_type.fields])
+
+
+def _inside(texts: Column, keys: Column, fields: StructType, prefix: str) -> Inside:
+    """Unknown and doubled keys of an object and of the declared objects in it; `prefix` stands before their names."""
+    known = F.array(*(F.lit(name) for name in fields.names))
+    unknown = F.map_filter(texts, lambda key, _: ~F.array_contains(known, key))
+    entries = [F.transform(F.map_entries(unknown), lambda entry: F.struct(F.concat(F.lit(prefix), entry["key"]).alias("key"), entry["value"].alias("value")))]
+    doubled = [_doubled(keys, fields.names, prefix)]
+    for field in fields.fields:
+        if isinstance(field.dataType, StructType):
+            text = F.try_element_at(texts, F.lit(field.name))
+            below = _inside(_parsed(text, _TEXTS), F.json_object_keys(text), field.dataType, f"{prefix}{field.name}.")
+            entries.append(F.coalesce(F.map_entries(below.unknown), F.map_entries(no_map())))
+            doubled.append(F.coalesce(below.doubled, named({})))
+    return Inside(F.map_from_entries(F.concat(*entries)), F.concat(*doubled))
+
+
+def _doubled(keys: Column, names: list[str], prefix: str) -> Column:
+    lowered = F.transform(keys, lambda key: F.lower(key))
+    times = {f"{prefix}{name}": F.size(F.filter(lowered, lambda key, name=name: key == name.lower())) > 1 for name in names}  # type: ignore[misc]
+    # Hardly a record has one: the check by name is made only where two keys are alike.
+    return F.when(F.size(F.array_distinct(lowered)) < F.size(keys), named(times)).otherwise(named({}))
+
+
+def _two_values(doubled: Column, source: Source, fields: StructType) -> Column:
+    """The doubled fields that something reads, each by the columns that read it; deeper ones by their own path."""
+    conditions = {}
+    for column, read in source.fields_of_columns(fields.names).items():
+        if read:
+            conditions[f"two_values_for_{column}"] = F.arrays_overlap(doubled, F.array(*(F.lit(name) for name in read)))
+    deeper = F.transform(F.filter(doubled, lambda name: F.instr(name, ".") > 0), lambda name: F.concat(F.lit("two_values_for_"), name))
+    return F.concat(named(conditions), deeper)
+
+
+def _without(unknown: Column, texts: Column, unread: list[str]) -> Column:
+    """Unknown fields, and the declared ones that nothing reads."""
+    if not unread:
+        return unknown
+    wanted = F.array(*(F.lit(name) for name in unread))
+    return F.map_concat(unknown, F.map_filter(texts, lambda key, _: F.array_contains(wanted, key)))

@@ -1,0 +1,141 @@
+"""The file manifest: which content of which file landed on which day, so that the same file again changes nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickmill.contracts.conform import conform
+from clickmill.contracts.errors import BadData
+from clickmill.contracts.tables import RAW_FILES
+from clickmill.ingest.files import Scanned
+
+_COUNTS = ("record_count", "mapped_count", "rejected_count", "row_count")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A file that is not wholly known, and the landing days of its content that are."""
+
+    scanned: Scanned
+    known_dates: frozenset[date]
+
+
+def not_seen(found: Iterable[Scanned], known: DataFrame, *, source: str) -> list[Delivery]:
+    """Leave out files whose content the source delivered before on the same day, under whatever name.
+
+    Of files with one content and one day the first by name is kept. A file
+    whose records land on their own days may be known for some days only.
+
+    Needs   known: rows of raw.files; what is collected grows with files and days, never with records
+    """
+    dates: dict[str, set[date]] = {}
+    for row in known.where(F.col("source") == source).select("delivery_id", "landing_date").distinct().collect():
+        dates.setdefault(row.delivery_id, set()).add(row.landing_date)
+    kept: dict[tuple[str, date | None], Delivery] = {}
+    for one in found:
+        days = dates.get(one.delivery_id, set())
+        if one.file.landing_date is None or one.file.landing_date not in days:
+            kept.setdefault((one.delivery_id, one.file.landing_date), Delivery(one, frozenset(days)))
+    return list(kept.values())
+
+
+def counted(rows: DataFrame) -> DataFrame:
+    """Records, mapped and rejected ones, and rows.
+
+    A record is mapped when at least one of its rows is.
+
+    Grain   one row per (landing_date, file, delivery_id)
+    Needs   rows of a raw table, with `_pos`, the place of the row in its record
+    """
+    key, is_mapped = ("landing_date", "file", "delivery_id"), F.size("problems") == 0
+    alone = rows.where("_pos = 0").select(*key, F.lit(1).alias("_rows"), is_mapped.alias("_mapped"))
+    of_list = rows.where("_pos > 0").groupBy(*key, "block", "ordinal").agg(F.count("*").cast("int").alias("_rows"), F.max(is_mapped).alias("_mapped"))
+    records = alone.unionByName(of_list.drop("block", "ordinal"))
+    return records.groupBy(*key).agg(
+        F.count("*").alias("record_count"),
+        F.count_if("_mapped").alias("mapped_count"),
+        F.count_if(~F.col("_mapped")).alias("rejected_count"),
+        F.sum("_rows").alias("row_count"),
+    )
+
+
+def files(spark: SparkSession, rows: DataFrame, deliveries: Iterable[Delivery], *, source: str) -> DataFrame:
+    """The manifest of what is about to be written; a file without a record has a row where its day is known.
+
+    Grain   one row per (landing_date, file, delivery_id)
+    Needs   as `counted`; and unmapped, the JSON text of the fields that nobody mapped
+    """
+    key = ("landing_date", "file", "delivery_id")
+    fields = rows.where("unmapped is not null").select(*key, F.explode(F.json_object_keys("unmapped")).alias("_field"))
+    per_field = fields.groupBy(*key, "_field").agg(F.count("*").alias("_count"))
+    per_file = per_field.groupBy(*key).agg(F.map_from_entries(F.array_sort(F.collect_list(F.struct("_field", "_count")))).alias("unmapped_fields"))
+    whole = [one.scanned for one in deliveries]
+    sizes = spark.createDataFrame(
+        [(one.file.name, one.delivery_id, one.size_bytes, one.record_count) for one in whole],
+        "file string, delivery_id string, size_bytes long, file_record_count long",
+    )
+    with_records = counted(rows).join(per_file, on=list(key), how="left").join(F.broadcast(sizes), on=["file", "delivery_id"], how="inner")
+    empty = spark.createDataFrame(
+        [(one.file.landing_date, one.file.name, one.delivery_id, one.size_bytes) for one in whole if one.record_count == 0 and one.file.landing_date],
+        "landing_date date, file string, delivery_id string, size_bytes long",
+    ).withColumns({name: F.lit(0).cast("long") for name in (*_COUNTS, "file_record_count")})
+    both = with_records.unionByName(empty, allowMissingColumns=True)
+    none = F.create_map().cast("map<string,bigint>")
+    return conform(both.withColumns({"source": F.lit(source), "unmapped_fields": F.coalesce("unmapped_fields", none)}), RAW_FILES)
+
+
+def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str, int]:
+    """Compare the manifest with the rows, both as they were written, and with the files as they were scanned.
+
+    Returns records, mapped, rejected, rows, records of the files that wait for a run of their own days, and
+    the rows with each problem
+    Needs   rows: with `_pos`, as `counted`; written and before: rows of raw.files, of this run and of earlier ones
+    Raises  BadData naming the file whose counts do not add up
+    """
+    key = ["landing_date", "file", "delivery_id"]
+    told = written.select("source", *key, "file_record_count", *(F.col(name).alias(f"_{name}") for name in _COUNTS))
+    pairs = told.join(counted(rows), on=key, how="full")
+    differs = F.lit(False)
+    for name in _COUNTS:
+        differs = differs | (F.coalesce(f"_{name}", F.lit(-1)) != F.coalesce(name, F.when(F.col(f"_{name}") == 0, 0)))
+    is_wrong = F.coalesce(differs, F.lit(True)) | (F.col("_record_count") != F.col("_mapped_count") + F.col("_rejected_count"))
+    wrong = pairs.where(is_wrong).orderBy(*key).first()
+    if wrong is not None:
+        raise BadData(f"{wrong.file} ({wrong.landing_date}): the rows written are not those that the file manifest counts")
+    totals = pairs.agg(*(F.coalesce(F.sum(f"_{name}"), F.lit(0)).alias(name) for name in _COUNTS)).first()
+    assert totals is not None
+    counts = {"records": totals.record_count, "mapped": totals.mapped_count, "rejected": totals.rejected_count, "rows": totals.row_count}
+    counts["records_waiting_for_their_days"] = _waiting(written, before)
+    found = rows.select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem")
+    # The reasons there are grow with the columns of a source, not with its rows.
+    return counts | {f"rows_{row.problem}": row["count"] for row in found.collect()}
+
+
+def _waiting(written: DataFrame, before: DataFrame) -> int:
+    file = ["source", "file", "delivery_id"]
+    ours = before.join(written.select(*file).distinct(), on=file, how="left_semi")
+    per_file = ours.unionByName(written).groupBy(*file).agg((F.max("file_record_count") - F.sum("record_count")).alias("left"))
+    wrong = per_file.where("left < 0").orderBy("file").first()
+    if wrong is not None:
+        raise BadData(f"{wrong.file}: more records were taken than the file has")
+    row = per_file.agg(F.coalesce(F.sum("left"), F.lit(0))).first()
+    assert row is not None
+    return int(row[0])
+
+
+def earliest_dates(per_file: Mapping[str, date | None], deliveries: Iterable[Delivery], *, first: date) -> dict[str, date]:
+    """On which day the undated records of each file land, by its uri.
+
+    The file's own day where it has one; the day of its earliest event; where no
+    event can be dated the day on which this content landed before, else the
+    first day of the run: never a clock's.
+    """
+    found = {}
+    for one in deliveries:
+        file = one.scanned.file
+        known = min(one.known_dates) if one.known_dates else first
+        found[file.uri] = file.landing_date or per_file.get(file.uri) or known
+    return found

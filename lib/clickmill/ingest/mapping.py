@@ -1,0 +1,158 @@
+"""Records -> rows of a raw table: one row an item, each column in the type of its contract, each misfit a problem of its row."""
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
+
+from clickmill.contracts.errors import UsageError
+from clickmill.ingest import json_lines, times, values
+from clickmill.ingest.binding import checked, with_values
+from clickmill.ingest.parts import Column as Declared
+from clickmill.ingest.records import Records, named
+from clickmill.ingest.source import COLUMNS, TABLES, Source
+
+_TIMES = ("event_at", "received_at", "valid_from")
+
+
+def rows(records: Records, source: Source, *, zone: str) -> DataFrame:
+    """Map records to rows; `zone` is the shop's.
+
+    A record whose fields could not be read keeps its text and its problems, and
+    nothing else. Record text stands on the first row of a record only.
+
+    Grain   one row per element of the array that the source explodes, item_pos from 1; one row, item_pos 0, per other record
+    Needs   names exact in case: spark.sql.caseSensitive, see SPARK_CONF in `ingest.py`
+    Raises  UsageError naming the key whose expression is wrong, BadData naming the file that lacks a column
+    """
+    frame = with_values(exploded(records, source), records, source)
+    types = {field.name: field.dataType for field in frame.schema.fields}
+    frame, problems = _with_columns(frame, types, source, zone)
+    frame = _with_text_of_first(frame.withColumn("problems", F.array_distinct(F.concat("__problems", F.when(F.col("__readable"), problems).otherwise(named({}))))))
+    return _with_events(frame, types, source, zone) if source.table == "events" else frame
+
+
+def exploded(records: Records, source: Source) -> DataFrame:
+    """The records with `item` and `item_pos`, one row an element of the array that the source explodes; as they are without one."""
+    frame = records.frame
+    if source.explode is None:
+        return frame.withColumn("item_pos", F.lit(0))
+    if "item" in records.fields:
+        raise UsageError(f"{source.name}.yaml: explode: the records have a field called item already, and elements are called so")
+    elements = F.col("__items") if records.item_type is not None else checked(frame, source.explode, "explode", records, source)
+    try:
+        frame = frame.select("*", F.posexplode_outer(elements).alias("__pos", "__element"))
+    except AnalysisException:
+        raise UsageError(f"{source.name}.yaml: explode: expected an expression that gives an array") from None
+    frame = frame.withColumn("item_pos", F.coalesce(F.col("__pos") + 1, F.lit(0)))
+    is_item, element = F.col("item_pos") > 0, F.col("__element")
+    if records.item_type is None:
+        bad = F.when(is_item & element.isNull(), F.array(F.lit("bad_item"))).otherwise(named({}))
+        return frame.withColumn("item", element).withColumn("__problems", F.concat("__problems", bad))
+    value, does_not_fit, inside = json_lines.item(element, records.item_type)
+    doubled = F.transform(inside.doubled, lambda name: F.concat(F.lit("two_values_for_"), name))
+    problems = F.concat(named({"bad_item": does_not_fit}), F.coalesce(doubled, named({})))
+    unknown = F.when(is_item, inside.unknown)
+    of_record = F.when(F.col("item_pos") <= 1, F.col("__unmapped"))
+    return frame.withColumns(
+        {
+            "item": value,
+            "__problems": F.concat("__problems", F.when(is_item, problems).otherwise(named({}))),
+            "__unmapped": F.when(of_record.isNull(), unknown).when(unknown.isNull(), of_record).otherwise(F.map_concat(of_record, unknown)),
+        }
+    )
+
+
+def _with_columns(frame: DataFrame, types: dict[str, DataType], source: Source, zone: str) -> tuple[DataFrame, Column]:
+    """Each mapped column in the type of its contract (null where the source maps none), and the problems of the row."""
+    contract = TABLES[source.table].schema
+    out: dict[str, Column] = {}
+    problems: dict[str, Column] = {}
+    for name, declared in source.columns.items():
+        given, value = types[f"__v_columns.{name}"], F.col(f"`__v_columns.{name}`")
+        wrong = _refused(name, given, declared, source)
+        if wrong:
+            raise UsageError(f"{source.name}.yaml: columns.{name}: {wrong}")
+        if name in _TIMES:
+            read = times.day_start if name == "event_at" and source.day_only else times.instant
+            typed = read(value, given, declared, zone=declared.zone or source.zone or zone)
+        else:
+            typed = values.typed(value, given, contract[name].dataType)
+        out[name] = F.when(F.col("__readable"), typed)
+        problems[f"bad_{name}"] = values.present(value, given) & F.col(f"__t_{name}").isNull()
+    frame = frame.withColumns({f"__t_{name}": column for name, column in out.items()})
+    missing = [field for field in contract.fields if field.name in COLUMNS[source.table] and field.name not in out]
+    frame = frame.withColumns({field.name: F.lit(None).cast(field.dataType) for field in missing})
+    site = F.lit(source.site_id.constant).cast("string") if source.site_id.value is None else F.col("__v_site_id").cast("string")
+    frame = frame.withColumns({"site_id": F.coalesce(F.when(F.trim(site) != "", site), F.lit(source.name)), **{name: F.col(f"__t_{name}") for name in out}})
+    if source.event_types is None:
+        return frame, named(problems)
+    frame = frame.withColumn("event_type", F.when(F.col("__readable"), _event_type(source)))
+    literal = F.lit("given") if source.event_types.constant else F.trim(F.col("`__v_event_types.from`").cast("string"))
+    problems["missing_event_type"] = F.coalesce(literal, F.lit("")) == ""
+    problems["unknown_event_type"] = (literal != "") & F.col("event_type").isNull()
+    return frame, named(problems)
+
+
+def _refused(name: str, given: DataType, declared: Declared, source: Source) -> str | None:
+    if name in _TIMES:
+        return times.accepts(given, declared, is_day=name == "event_at" and source.day_only)
+    return values.accepts(given)
+
+
+def _event_type(source: Source) -> Column:
+    assert source.event_types is not None
+    if source.event_types.constant:
+        return F.lit(source.event_types.constant)
+    pairs = [part for literal, name in source.event_types.map.items() for part in (F.lit(literal), F.lit(name))]
+    return F.try_element_at(F.create_map(*pairs), F.col("`__v_event_types.from`").cast("string"))
+
+
+def _with_text_of_first(frame: DataFrame) -> DataFrame:
+    entries = F.array_sort(F.map_entries("__unmapped"))
+    unmapped = F.when(F.size("__unmapped") > 0, F.to_json(F.map_from_entries(entries)))
+    return frame.withColumns({"record_text": F.when(F.col("item_pos") <= 1, F.col("__text")), "unmapped": unmapped, "state_pos": F.lit(0)})
+
+
+def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, zone: str) -> DataFrame:
+    """What ingestion makes of the mapped columns of an event: its day, its id and who did it."""
+    assert source.ids is not None
+    parts = [F.col(f"`__v_ids.key.{number}`").cast("string") for number in range(len(source.ids.key))]
+    # Where the source gives no part of the key, the whole record is: events must not melt into one.
+    content = F.when(F.coalesce(*parts).isNull(), F.md5(F.col("__text").cast("binary")))
+    person = F.coalesce("visitor_id", "account_id")
+    is_readable = F.col("__readable")
+    return frame.withColumns(
+        {
+            "event_date": F.to_date(F.from_utc_timestamp("event_at", zone)),
+            "event_id": F.when(is_readable, _hash(F.col("site_id"), F.coalesce("visitor_id", F.lit("")), *parts, content)),
+            "winner_key": F.when(is_readable, _winner_key(types, source)),
+            "user_id": F.coalesce("account_id", "visitor_id"),
+            "user_id_kind": F.when(F.col("account_id").isNotNull(), "account").when(F.col("visitor_id").isNotNull(), "visitor"),
+            "person_hash": F.when(person.isNotNull(), _hash(F.col("site_id"), person)),
+            "is_day_only": F.lit(source.day_only),
+            "has_near_copies": F.lit(source.ids.near_copies),
+        }
+    )
+
+
+def _hash(*parts: Column) -> Column:
+    """MD5 of the parts, in which a null is a part of its own and no separator can be part of a value."""
+    return F.md5(F.to_json(F.array(*parts)).cast("binary"))
+
+
+def _winner_key(types: dict[str, DataType], source: Source) -> Column:
+    """Text that sorts as the tie-break does: instants as ISO, numbers moved above zero and padded."""
+    if source.ids is None or source.ids.tie_break is None:
+        return _iso(F.col("event_at"))
+    value, given = F.col("`__v_ids.tie_break`"), types["__v_ids.tie_break"].typeName()
+    if given in ("timestamp", "timestamp_ntz", "date"):
+        return _iso(value.cast("timestamp"))
+    if given in ("byte", "short", "integer", "long", "float", "double") or given.startswith("decimal"):
+        moved = value.cast("string").try_cast("decimal(30,6)") + F.lit("10000000000000000000").cast("decimal(20,0)")
+        return F.lpad(moved.cast("string"), 32, "0")
+    return value.cast("string")
+
+
+def _iso(instant: Column) -> Column:
+    return F.date_format(instant, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS")

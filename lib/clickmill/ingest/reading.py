@@ -1,0 +1,64 @@
+"""Landing files -> groups of records: one group for files with one header or one schema, so that all are bound by name."""
+
+from collections.abc import Iterable, Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from clickmill.ingest import columnar, delimited, json_lines, log_lines
+from clickmill.ingest.files import LandingFile, Scanned, scanned
+from clickmill.ingest.records import Records, lines
+from clickmill.ingest.source import Source
+
+
+def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> list[Scanned]:
+    """Read every file once to its end: what it holds as a whole. A corrupt one raises here, before anything is mapped."""
+    if not files:
+        return []
+    if source.read.format != "parquet":
+        has_header = source.read.format == "csv" and source.read.header
+        return scanned(lines(spark, source.read, [file.path for file in files]), files, has_header=has_header)
+    found = {}
+    for schema, group in _by_schema(spark, files).items():
+        frame = columnar.rows(spark, [file.path for file in group], schema)
+        found |= {one.file.uri: one for one in scanned(frame, group, has_header=False)}
+    return [found[file.uri] for file in files]
+
+
+def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> list[Records]:
+    """The records of the files.
+
+    Raises  BadData naming the file whose header is broken
+    """
+    read = source.read
+    if read.format == "parquet":
+        by_schema = _by_schema(spark, [one.file for one in files])
+        return [columnar.records(_parquet(spark, group, schema), source, schema, group[0].name) for schema, group in by_schema.items()]
+    if read.format == "csv" and read.header:
+        by_header: dict[tuple[str, ...], list[LandingFile]] = {}
+        for one in files:
+            if one.first_line is not None:
+                by_header.setdefault(delimited.header(read, one.first_line, one.file.name), []).append(one.file)
+        return [delimited.records(_text(spark, source, group), source, names, group[0].name) for names, group in by_header.items()]
+    plain = _text(spark, source, [one.file for one in files])
+    first = files[0].file.name
+    if read.format == "csv":
+        assert isinstance(read.fields, list)
+        return [delimited.records(plain, source, tuple(read.fields), first)]
+    return [json_lines.records(plain, source, first) if read.format == "json" else log_lines.records(plain, source, first)]
+
+
+def _text(spark: SparkSession, source: Source, files: Iterable[LandingFile]) -> DataFrame:
+    return lines(spark, source.read, [file.path for file in files])
+
+
+def _parquet(spark: SparkSession, files: Iterable[LandingFile], schema: StructType) -> DataFrame:
+    return columnar.rows(spark, [file.path for file in files], schema)
+
+
+def _by_schema(spark: SparkSession, files: Iterable[LandingFile]) -> dict[StructType, list[LandingFile]]:
+    found: dict[str, tuple[StructType, list[LandingFile]]] = {}
+    for file in files:
+        schema = columnar.schema(spark, file.path)
+        found.setdefault(schema.json(), (schema, []))[1].append(file)
+    return {schema: group for schema, group in found.values()}  # noqa: C416

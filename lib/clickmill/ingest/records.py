@@ -1,0 +1,76 @@
+"""Records: what every reader makes of landing files, and the lines that the readers of text begin with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
+
+from clickmill.ingest.parts import Read
+
+PLACE = ("__path", "__block", "__ordinal")
+"""Where a record lies: file as Spark names it, first byte of its block, place in the block."""
+
+SCRATCH = (*PLACE, "__text", "__problems", "__readable", "__unmapped")
+"""What stands beside the fields of a record: its place, its text, what is wrong with it as a whole, whether its
+fields could be read at all, and the fields that nobody mapped, map<string, string>."""
+
+_ORDINAL_BITS = 33
+
+
+@dataclass(frozen=True)
+class Records:
+    """One group of records that have the same fields.
+
+    frame      the fields under their own names, and SCRATCH; `__items` array<string> where item_type is given
+    fields     names of the fields
+    file       one file of the group, to name in errors
+    item_type  type of the elements of the array that is exploded, where they come as JSON text
+    """
+
+    frame: DataFrame
+    fields: tuple[str, ...]
+    file: str
+    item_type: DataType | None = None
+
+
+def lines(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
+    """Every line of text files, with its place; byte order marks and carriage returns at its ends are no part of it.
+
+    The ordinal counts lines within a split of a file. It is right because each
+    split is a partition of its own: see SPARK_CONF in `ingest.py`.
+
+    Grain   one row per line; `_line` is the text, `_is_text` false where its bytes are none in the declared encoding
+    """
+    # Only "\n" ends a record: without the option a carriage return inside a field would end one too.
+    reader = spark.read.option("lineSep", "\n")
+    if not _is_utf8(read):
+        reader = reader.option("encoding", read.encoding)
+    value, raw = F.col("value"), F.col("value").cast("binary")
+    decoded = value if _is_utf8(read) else F.decode(raw, read.encoding)
+    is_text = F.is_valid_utf8(value) if _is_utf8(read) else F.encode(decoded, read.encoding) == raw
+    return reader.text(list(paths)).select(
+        F.col("_metadata.file_path").alias("__path"),
+        F.col("_metadata.file_block_start").alias("__block"),
+        F.monotonically_increasing_id().bitwiseAND(F.lit((1 << _ORDINAL_BITS) - 1)).alias("__ordinal"),
+        F.col("_metadata.file_size").alias("__size"),
+        F.xxhash64("value").alias("__hash"),
+        F.regexp_replace(F.make_valid_utf8(decoded), r"^\uFEFF|\r\z", "").alias("__line"),
+        is_text.alias("__is_text"),
+    )
+
+
+def _is_utf8(read: Read) -> bool:
+    return read.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+
+
+def named(conditions: dict[str, Column]) -> Column:
+    """array<string> of the names whose condition holds."""
+    flags = [F.when(condition, F.lit(name)) for name, condition in conditions.items()]
+    return F.array_compact(F.array(*flags)) if flags else F.array().cast("array<string>")
+
+
+def no_map() -> Column:
+    """An empty map<string, string>."""
+    return F.create_map().cast("map<string,string>")

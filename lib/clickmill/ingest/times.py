@@ -1,0 +1,79 @@
+"""Times of a source -> instants in UTC, or null where there is no such time.
+
+Local times are read in a zone. A time in the hour that a zone skips in spring
+does not exist: null. In the hour that comes twice in autumn it is the first.
+"""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, DateType, DecimalType, NumericType, StringType, TimestampNTZType, TimestampType
+
+from clickmill.ingest.parts import Column as Declared
+
+# Spark casts far more than this: a year alone, or a time alone, which it takes as one of today.
+_ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?\s?(Z|UTC|[+-]\d{2}(:?\d{2})?)?$"
+_HAS_OFFSET = r"[T ]\d{2}:.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+_ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
+_MICROS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
+_OFFSET_LETTERS = "VzOXxZ"
+
+# There was no web before 1990: an earlier time is a number that was cut off, or one in another unit.
+_EARLIEST, _LATEST = "1990-01-01", "2100-01-01"
+
+
+def accepts(given: DataType, declared: Declared, *, is_day: bool) -> str | None:
+    """What is wrong with a time of this type as declared; None where it can be read."""
+    if isinstance(given, NumericType) and declared.unit is None and declared.format is None:
+        return "is a number; expected unit: seconds, milliseconds or microseconds"
+    if declared.unit and not isinstance(given, NumericType | StringType):
+        return "has a unit, but is no number"
+    if isinstance(given, DateType) and not is_day:
+        return "is a day; expected a time, or day_only: true"
+    if not isinstance(given, NumericType | StringType | DateType | TimestampType | TimestampNTZType):
+        return f"gives {given.simpleString()}; expected a time"
+    return None
+
+
+def instant(value: Column, given: DataType, declared: Declared, *, zone: str) -> Column:
+    """The instant of a time as the source writes it, null where it cannot be read or lies outside 1990 to 2099."""
+    if declared.unit:
+        seconds = value if isinstance(given, DecimalType) else value.cast("string").try_cast("decimal(38,6)")
+        found = F.timestamp_micros((seconds * F.lit(_MICROS[declared.unit])).try_cast("long"))
+    elif declared.format:
+        parsed = F.try_to_timestamp(value.cast("string"), F.lit(declared.format))
+        found = parsed if _tells_offset(declared.format) else local(parsed, zone)
+    elif isinstance(given, TimestampType):
+        found = value
+    elif isinstance(given, TimestampNTZType):
+        found = local(value.cast("timestamp"), zone)
+    else:
+        text = F.trim(value)
+        parsed = F.when(text.rlike(_ISO_TIME), text.try_cast("timestamp"))
+        found = F.when(text.rlike(_HAS_OFFSET), parsed).otherwise(local(parsed, zone))
+    return F.when(found.between(F.lit(_EARLIEST).cast("timestamp"), F.lit(_LATEST).cast("timestamp")), found)
+
+
+def day_start(value: Column, given: DataType, declared: Declared, *, zone: str) -> Column:
+    """The instant at which a day begins in the zone, null where the value is no day or lies outside 1990 to 2099."""
+    if declared.format:
+        day = F.try_to_timestamp(value.cast("string"), F.lit(declared.format)).cast("date")
+    elif isinstance(given, StringType):
+        day = F.when(F.trim(value).rlike(_ISO_DAY), F.trim(value).try_cast("date"))
+    else:
+        day = value.cast("date")
+    day = F.when(day.between(F.lit(_EARLIEST).cast("date"), F.lit(_LATEST).cast("date")), day)
+    return F.to_utc_timestamp(day.cast("timestamp"), zone)
+
+
+def local(wall_clock: Column, zone: str) -> Column:
+    """The instant at which a clock in `zone` shows this, the first where it does so twice, null where it never does."""
+    found = F.to_utc_timestamp(wall_clock, zone)
+    return F.when(F.from_utc_timestamp(found, zone) == wall_clock, found)
+
+
+def _tells_offset(pattern: str) -> bool:
+    quoted = pattern.split("'")[1::2]
+    bare = pattern
+    for text in quoted:
+        bare = bare.replace(f"'{text}'", "")
+    return any(letter in bare for letter in _OFFSET_LETTERS)

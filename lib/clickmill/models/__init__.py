@@ -1,0 +1,1 @@
+"""Models: numbers for ids, factors of users and items, and the candidates they give."""

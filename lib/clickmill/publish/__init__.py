@@ -1,0 +1,1 @@
+"""Publishing: candidates and rules make the tables that people query."""

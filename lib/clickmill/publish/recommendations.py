@@ -1,0 +1,102 @@
+"""From candidates to lists: rules take items away, popular ones fill up, ranks have no holes."""
+
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from clickmill.contracts.conform import conform
+from clickmill.contracts.tables import RECOMMENDATIONS
+
+USER = ("site_id", "user_id_kind", "user_id")
+_POLICY_VERSION = "v1"
+
+
+def bought(interactions: DataFrame) -> DataFrame:
+    """Find what each user bought more often than gave back.
+
+    Grain   one row per user and item
+    Needs   features.interactions
+    """
+    pieces = interactions.groupBy(*USER, "item_id").agg(F.sum(F.col("purchase_count") - F.col("refund_count")).alias("_pieces"))
+    return pieces.where("_pieces > 0").drop("_pieces")
+
+
+def sold_out(items: DataFrame, *, as_of: date, zone: str) -> DataFrame:
+    """Find the items of which nothing is in stock by their state at the end of the day.
+
+    An item without a state, or whose stock is not known, counts as in stock.
+
+    Grain   one row per item
+    Needs   clean.items; (site_id, item_id, valid_from, known_from) unique
+    """
+    return _in_force(items, "item_id", as_of=as_of, zone=zone).where("stock <= 0").select("site_id", "item_id")
+
+
+def without_consent(users: DataFrame, *, as_of: date, zone: str) -> DataFrame:
+    """Find the accounts that refuse personal recommendations by their state at the end of the day.
+
+    Grain   one row per account
+    Needs   clean.users; (site_id, user_id, valid_from, known_from) unique
+    """
+    refusing = _in_force(users, "user_id", as_of=as_of, zone=zone).where("NOT has_consent")
+    return refusing.select("site_id", F.lit("account").alias("user_id_kind"), "user_id")
+
+
+def judged(candidates: DataFrame, *, kept: DataFrame, gone: DataFrame, silent: DataFrame, excludes_bought: bool) -> DataFrame:
+    """Say of each candidate which rules forbid it; none is taken away yet, so that they can be counted.
+
+    Grain   one row per row of `candidates`, with the flags `is_bought`, `is_sold_out` and `is_silenced`
+    Needs   models.candidates; bought(), sold_out() and without_consent() as `kept`, `gone` and `silent`
+    """
+    yes = F.lit(True)
+    barred = kept if excludes_bought else kept.limit(0)
+    return (
+        candidates.join(barred.withColumn("is_bought", yes), on=[*USER, "item_id"], how="left")
+        .join(gone.withColumn("is_sold_out", yes), on=["site_id", "item_id"], how="left")
+        .join(silent.withColumn("is_silenced", yes), on=list(USER), how="left")
+        .fillna(False, subset=["is_bought", "is_sold_out", "is_silenced"])
+    )
+
+
+def recommendations(candidates: DataFrame, *, kept: DataFrame, list_length: int, excludes_bought: bool, release_id: str) -> DataFrame:
+    """Make the list of each user that has candidates of its own, and of the unknown users of each site.
+
+    A user's own candidates come first, then popular items of the site as far as
+    places are left, by the same rules. A user without consent gets no list, nor
+    does one for whom the rules leave nothing.
+
+    Grain   one row per user and rank
+    Needs   `candidates` as judged() gives them, of one day; `kept` as there
+    Ties    none: candidate ranks are unique within a source
+    """
+    popular = candidates.where("source = 'popular' AND NOT is_sold_out")
+    personal = candidates.where("source = 'als' AND NOT is_silenced")
+    is_allowed = ~F.col("is_bought") & ~F.col("is_sold_out")
+    own = personal.where(is_allowed)
+    short = (
+        personal.groupBy(*USER).agg(F.count_if(is_allowed).alias("_own_count")).where(F.col("_own_count") < list_length).drop("_own_count")
+    )
+    filling = short.join(F.broadcast(popular.drop("user_id", "user_id_kind")), on="site_id", how="inner")
+    filling = filling.join(own.select(*USER, "item_id"), on=[*USER, "item_id"], how="left_anti")
+    if excludes_bought:
+        filling = filling.join(kept, on=[*USER, "item_id"], how="left_anti")
+    rank = F.row_number().over(Window.partitionBy(*USER).orderBy("source", "candidate_rank"))  # als comes before popular
+    ranked = own.unionByName(filling).unionByName(popular).withColumn("rank", rank).where(F.col("rank") <= list_length)
+    return conform(_explained(ranked, excludes_bought, release_id), RECOMMENDATIONS)
+
+
+def _explained(ranked: DataFrame, excludes_bought: bool, release_id: str) -> DataFrame:
+    rules = f"als, then popular; {'not bought, ' if excludes_bought else ''}in stock, with consent; {_POLICY_VERSION}"
+    goes_with = F.concat(F.lit("goes with item "), F.col("because_item_id"))
+    reason = F.when(F.col("source") == "popular", F.lit("popular now")).otherwise(F.coalesce(goes_with, F.lit("chosen for you")))
+    return ranked.withColumns({"reason": reason, "policy": F.lit(rules), "release_id": F.lit(release_id)})
+
+
+def _in_force(states: DataFrame, key: str, *, as_of: date, zone: str) -> DataFrame:
+    """The state of each key that holds at the end of the day, as far as it is known by then."""
+    next_day = as_of + timedelta(days=1)
+    end = F.make_timestamp(F.lit(next_day.year), F.lit(next_day.month), F.lit(next_day.day), F.lit(0), F.lit(0), F.lit(0), F.lit(zone))
+    told = states.where((F.col("valid_from") < end) & (F.col("known_from") < end))
+    newest = Window.partitionBy("site_id", key).orderBy(F.desc("valid_from"), F.desc("known_from"))
+    return told.withColumn("_age", F.row_number().over(newest)).where("_age = 1").drop("_age")

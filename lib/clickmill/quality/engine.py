@@ -1,0 +1,125 @@
+"""The only file that imports great_expectations: runs rules over a frame and writes the page about it.
+
+Importing it takes seconds, so only a gate imports this module, when it runs.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import great_expectations as gx
+from great_expectations.core.expectation_suite import ExpectationSuite
+from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult, ExpectationValidationResult
+from great_expectations.core.run_identifier import RunIdentifier
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.core.expect_table_row_count_to_equal import ExpectTableRowCountToEqual
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.registry import get_expectation_impl
+from great_expectations.expectations.row_conditions import Column
+from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+from great_expectations.render.view.view import DefaultJinjaPageView
+from pyspark.sql import DataFrame
+
+from clickmill.contracts import kinds
+from clickmill.contracts.suite import Rule
+
+_ROWS_CHECKED = "rows_checked"
+
+# Verdicts first, then counts for the rules that failed: asking for all counts at once takes twice as long.
+# No partial list: an example is a value of somebody's row, and each list would cost a Spark job.
+_VERDICTS: dict[str, Any] = {"result_format": "BOOLEAN_ONLY"}
+_COUNTS: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What Great Expectations says of one rule.
+
+    broken_count  rows that break it; None for a rule about the whole table that does not hold
+    observed      rows counted, for a rule about the number of rows
+    error         why it could not be evaluated, without any value; None where it was
+    """
+
+    passed: bool
+    broken_count: int | None
+    observed: int | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Verdicts by the name of the rule, only of rules that were answered for, and the rows that were looked at."""
+
+    verdicts: dict[str, Verdict]
+    rows_checked: int | None
+
+
+def evaluate(frame: DataFrame, rules: Iterable[Rule], *, name: str, rows: int, page: Path | None = None) -> Evaluation:
+    """Run rules over a frame that should have so many rows, and say of each rule what came out.
+
+    With `page`, the result is written there as HTML, without values of rows.
+    """
+    expectations = {rule.name: _expectation(rule) for rule in rules}
+    expectations[_ROWS_CHECKED] = ExpectTableRowCountToEqual(value=rows, meta={"rule": _ROWS_CHECKED}, notes=f"{_ROWS_CHECKED} (fail)")
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    # By default it persists the frame, which for a whole table fills the memory of the cluster.
+    asset = context.data_sources.add_spark(name, persist=False).add_dataframe_asset(name)
+    batch = asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": frame})
+    # Only the list given at once keeps two rules of one kind and column: adding them one by one replaces the first.
+    result = batch.validate(ExpectationSuite(name=name, expectations=list(expectations.values())), result_format=_VERDICTS)
+    failed = [expectations[_name(one)] for one in result.results if not one.success]
+    if failed:
+        counted = batch.validate(ExpectationSuite(name=name, expectations=failed), result_format=_COUNTS)
+        result.results = [one for one in result.results if one.success] + counted.results
+    if page is not None:
+        _write(result, page, name)
+    verdicts = {_name(one): _verdict(one) for one in result.results}
+    checked = verdicts.pop(_ROWS_CHECKED, None)
+    return Evaluation(verdicts, None if checked is None else rows if checked.passed else checked.observed)
+
+
+def _name(one: ExpectationValidationResult) -> str:
+    assert one.expectation_config is not None
+    return str(one.expectation_config.meta["rule"])
+
+
+def _expectation(rule: Rule) -> Expectation:
+    kwargs: dict[str, Any] = dict(rule.kwargs)
+    column_args = kinds.KINDS[rule.kind].column_args
+    kwargs |= {"column_list": list(rule.columns)} if column_args == ("column_list",) else dict(zip(column_args, rule.columns, strict=True))
+    if rule.kind == kinds.UNIQUE_TOGETHER:
+        kwargs["ignore_row_if"] = "never"
+    if rule.where is not None:
+        kwargs["row_condition"] = Column(rule.where.column).is_in(rule.where.values)
+    return get_expectation_impl(rule.kind)(**kwargs, meta={"rule": rule.name}, notes=f"{rule.name} ({rule.action})")
+
+
+def _verdict(one: ExpectationValidationResult) -> Verdict:
+    if one.success:
+        return Verdict(True, 0, None, None)
+    counts: Mapping[str, Any] = one.result
+    broken, observed = counts.get("unexpected_count"), counts.get("observed_value")
+    return Verdict(False, broken, observed, _error(one.exception_info) or ("no count came back" if broken is observed is None else None))
+
+
+def _error(info: Mapping[str, Any] | None) -> str | None:
+    """The class of an error of the engine: its message may hold values of rows."""
+    parts = [info, *(part for part in (info or {}).values() if isinstance(part, Mapping))]
+    raised = [part for part in parts if part and part.get("raised_exception")]
+    if not raised:
+        return None
+    classes = re.findall(r"\[([A-Z][A-Z0-9_.]+)\]", str(raised[0].get("exception_message")))
+    return classes[0] if classes else "it raised an error"
+
+
+def _write(result: ExpectationSuiteValidationResult, page: Path, name: str) -> None:
+    result.meta["run_id"] = RunIdentifier(name, datetime.now(UTC))
+    html = DefaultJinjaPageView().render(  # type: ignore[no-untyped-call]
+        ValidationResultsPageRenderer(run_info_at_end=True).render(result)
+    )
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(html, encoding="utf-8")

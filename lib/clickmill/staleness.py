@@ -1,0 +1,57 @@
+"""Which admitted days are stale, and why: made of other inputs, another config or other code than stand now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import clickmill
+from clickmill.config import Config
+from clickmill.contracts.days import Days
+from clickmill.execution import config_hash
+from clickmill.inputs import Job, days_of, hashes_of
+from clickmill.ledger import Admission, Ledger
+
+
+@dataclass(frozen=True)
+class Stale:
+    """One stale day of the table that a job writes. `frozen`: nothing remakes it unasked."""
+
+    job: str
+    table: str
+    day: date
+    reasons: tuple[str, ...]
+    frozen: bool
+
+
+def stale(jobs: Mapping[str, Job], conf: Config, ledger: Ledger) -> list[Stale]:
+    """Stale days of every job's main table, upstream first."""
+    found = []
+    for name, job in jobs.items():
+        table = job.WRITES[0]
+        for day, admission in sorted(ledger.admitted(table).items()):
+            reasons = (*_inputs(job, day, admission, conf, ledger), *_making(job, admission, conf))
+            if reasons:
+                found.append(Stale(name, table.name, day, reasons, table.write == "last_day"))
+    return found
+
+
+def _inputs(job: Job, day: date, admission: Admission, conf: Config, ledger: Ledger) -> list[str]:
+    """Inputs that changed, with the days that were admitted since."""
+    now = hashes_of(job, day, conf, ledger)
+    changed = {name for name in now if admission.inputs.get(name) != now[name]}
+    reasons = []
+    for read in job.READS:
+        if read.table.name in changed:
+            window = days_of(read, Days(day, day), conf)
+            since = [one for one, other in ledger.admitted(read.table).items() if other.admitted_at > admission.admitted_at]
+            seen = sorted(one for one in since if (one <= day if window is None else one in window))
+            reasons.append(
+                f"{read.table.name} changed"
+                + (f" on {seen[0]}{f' and {len(seen) - 1} more days' if len(seen) > 1 else ''}" if seen else "")
+            )
+    return reasons
+
+
+def _making(job: Job, admission: Admission, conf: Config) -> list[str]:
+    other_config = ["the config changed"] if admission.config_hash != config_hash(job, conf) else []
+    return other_config + ([f"made by version {admission.code_version}"] if admission.code_version != clickmill.__version__ else [])

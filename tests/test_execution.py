@@ -1,0 +1,162 @@
+"""Running a job: what is read, replaced, admitted, undone and told."""
+
+import json
+import os
+import socket
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from pyspark.sql import functions as F
+
+from builders import DAY, NEXT_DAY, at, frame
+from clickmill import config, execution, staleness
+from clickmill.contracts.days import Days
+from clickmill.contracts.errors import BadData, GateRefused, TableHeld
+from clickmill.contracts.tables import IDENTITIES, SESSIONS, VALUE_RANGES
+from clickmill.lake import Lake
+from clickmill.ledger import Ledger, held
+
+
+@pytest.fixture
+def conf(lake: Lake) -> config.Config:
+    return config.load("test", {"lake.root": lake.root})
+
+
+def identity(day: date, visitor: str = "v1", account: str = "a1") -> dict:
+    return {
+        "site_id": "shop",
+        "event_date": day,
+        "visitor_id": visitor,
+        "account_id": account,
+        "first_seen_at": datetime.combine(day, at("10:00").time()),
+        "last_seen_at": datetime.combine(day, at("11:00").time()),
+    }
+
+
+def range_of(day: date, high: float) -> dict:
+    return {"site_id": "shop", "event_date": day, "event_type": "purchase", "measure": "price", "row_count": 9, "low": 1.0, "high": high}
+
+
+def writes(table, rows, **more) -> SimpleNamespace:
+    """A job that writes `rows` of its days into `table`."""
+
+    def run(spark, conf, days, inputs):
+        return {table: frame(spark, table, [row for row in rows if row["event_date"] in days])}
+
+    return SimpleNamespace(__name__="makes", READS=(), WRITES=(table,), run=run, CONFIG=("shop",), **more)
+
+
+def ranges_of_identities(factor: float = 1.0) -> SimpleNamespace:
+    """A job that reads identities and writes one range a day: its high is the number of identities."""
+
+    def run(spark, conf, days, inputs):
+        counted = inputs[IDENTITIES].groupBy("site_id", "event_date").agg((F.count("*") * factor).cast("double").alias("high"))
+        constants = {"event_type": F.lit("purchase"), "currency": F.lit(None).cast("string"), "measure": F.lit("price")}
+        return {VALUE_RANGES: counted.withColumns({**constants, "row_count": F.lit(1).cast("long"), "low": F.lit(1.0)})}
+
+    return SimpleNamespace(__name__="counts", READS=(IDENTITIES.same_days(),), WRITES=(VALUE_RANGES,), run=run, CONFIG=("sessions",))
+
+
+def seen(lake: Lake, table=IDENTITIES) -> list[tuple]:
+    return sorted((str(row.event_date), row[2 if table is IDENTITIES else 6]) for row in lake.read(table).collect())
+
+
+def test_a_run_replaces_exactly_its_days_and_says_who_wrote_them(spark, lake, conf) -> None:
+    both = writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY)])
+    execution.execute(both, conf, Days(DAY, NEXT_DAY), spark)
+    files = {day: set(lake.read(IDENTITIES).where(F.col("event_date") == day).inputFiles()) for day in (DAY, NEXT_DAY)}
+    again = writes(IDENTITIES, [identity(NEXT_DAY, "v2"), identity(NEXT_DAY, "v3")])
+    result = execution.execute(again, conf, Days(NEXT_DAY, NEXT_DAY), spark)
+    assert seen(lake) == [("2024-05-16", "v1"), ("2024-05-17", "v2"), ("2024-05-17", "v3")]
+    assert {day: set(lake.read(IDENTITIES).where(F.col("event_date") == day).inputFiles()) for day in (DAY,)} == {DAY: files[DAY]}
+    told = spark.sql(f"describe history delta.`{lake.path(IDENTITIES)}` limit 1").first().userMetadata
+    assert json.loads(told)["run_id"] == result.run_id
+
+
+def test_a_refused_write_is_undone_and_the_last_admitted_rows_stay(spark, lake, conf) -> None:
+    execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    backwards = identity(DAY, "v9") | {"first_seen_at": at("12:00")}
+    with pytest.raises(GateRefused, match=r"clean.identities 2024-05-16: .* the table is as it was before") as refusal:
+        execution.execute(writes(IDENTITIES, [backwards]), conf, Days(DAY, DAY), spark)
+    assert seen(lake) == [("2024-05-16", "v1")]
+    assert "v9" not in str(refusal.value) and refusal.value.exit_code == 3
+
+
+def test_a_broken_identity_of_counts_is_undone_too(spark, lake, conf) -> None:
+    def check(written, inputs):
+        raise BadData("rows are missing")
+
+    with pytest.raises(BadData, match="rows are missing"):
+        execution.execute(writes(IDENTITIES, [identity(DAY)], check=check), conf, Days(DAY, DAY), spark)
+    assert seen(lake) == [] and Ledger(lake).admitted(IDENTITIES) == {}
+
+
+def test_rows_that_were_never_admitted_are_not_read_and_undone_by_the_next_run(spark, lake, conf) -> None:
+    execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, NEXT_DAY), spark)
+    # As a run leaves it that is killed between write and admission.
+    lake.write(frame(spark, IDENTITIES, [identity(DAY, "killed"), identity(DAY, "killed too")]), IDENTITIES, Days(DAY, DAY), {})
+    execution.execute(ranges_of_identities(), conf, Days(DAY, DAY), spark)
+    assert seen(lake, VALUE_RANGES) == [("2024-05-16", 1.0)]
+    execution.execute(writes(IDENTITIES, [identity(NEXT_DAY, "v2")]), conf, Days(NEXT_DAY, NEXT_DAY), spark)
+    assert seen(lake) == [("2024-05-16", "v1"), ("2024-05-17", "v2")]
+
+
+def test_a_day_that_is_not_there_stops_the_job_that_needs_it(spark, lake, conf) -> None:
+    execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    with pytest.raises(BadData, match="day 2024-05-17 is not there yet"):
+        execution.execute(ranges_of_identities(), conf, Days(DAY, NEXT_DAY), spark)
+
+
+def test_a_long_range_in_slices_gives_the_rows_of_one_run(spark, lake, conf) -> None:
+    rows = [identity(DAY + timedelta(days=n), f"v{n}") for n in range(5)]
+    sliced = conf.model_copy(update={"run": conf.run.model_copy(update={"slice_days": 2})})
+    result = execution.execute(writes(IDENTITIES, rows), sliced, Days(DAY, DAY + timedelta(days=4)), spark)
+    assert [one.row_count for one in result.tables] == [2, 2, 1]
+    assert [visitor for _, visitor in seen(lake)] == ["v0", "v1", "v2", "v3", "v4"]
+
+
+def test_a_changed_input_another_config_and_nothing_else_make_a_day_stale(spark, lake, conf) -> None:
+    days = Days(DAY, NEXT_DAY)
+    execution.execute(writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY)]), conf, days, spark)
+    job = ranges_of_identities()
+    execution.execute(job, conf, days, spark)
+    assert staleness.stale({"counts": job}, conf, Ledger(lake)) == []
+    # The same rows again change no content hash; other rows of one day do.
+    execution.execute(writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY)]), conf, days, spark)
+    assert staleness.stale({"counts": job}, conf, Ledger(lake)) == []
+    execution.execute(writes(IDENTITIES, [identity(NEXT_DAY, "v2")]), conf, Days(NEXT_DAY, NEXT_DAY), spark)
+    found = staleness.stale({"counts": job}, conf, Ledger(lake))
+    assert [(one.day, one.reasons) for one in found] == [(NEXT_DAY, ("clean.identities changed on 2024-05-17",))]
+    other = conf.model_copy(update={"sessions": conf.sessions.model_copy(update={"gap_s": 60})})
+    assert ("the config changed",) in [one.reasons for one in staleness.stale({"counts": job}, other, Ledger(lake))]
+
+
+def test_a_table_that_a_living_run_holds_is_refused_and_that_of_a_dead_one_taken_over(spark, lake) -> None:
+    with held(lake, [SESSIONS, IDENTITIES], "run1", at("10:00")):
+        with (
+            pytest.raises(
+                TableHeld, match=rf"clean.identities: run run1 on {socket.gethostname()} \(pid {os.getpid()}\) holds it since"
+            ) as refusal,
+            held(lake, [IDENTITIES], "run2", at("10:01")),
+        ):
+            pass
+        assert refusal.value.exit_code == 4
+    dead = {"run_id": "run3", "host": socket.gethostname(), "pid": 2**22 + 1, "since": "then"}
+    lock = f"{lake.root}/locks/clean.identities.json"
+    Path(lock).write_text(json.dumps(dead))
+    with held(lake, [IDENTITIES], "run4", at("10:02")):
+        assert "run4" in Path(lock).read_text()
+    assert not Path(lock).exists()
+
+
+def test_every_run_is_entered_with_its_end(spark, lake, conf) -> None:
+    from clickmill.contracts.tables import RUNS
+
+    execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    with pytest.raises(BadData):
+        execution.execute(ranges_of_identities(), conf, Days(NEXT_DAY, NEXT_DAY), spark)
+    rows = lake.read(RUNS).orderBy("started_at").collect()
+    assert [(row.job, row.status, row.exit_code) for row in rows] == [("makes", "done", 0), ("counts", "failed", 5)]
+    assert "not there yet" in rows[1].message

@@ -1,0 +1,66 @@
+"""The lake: hashes that depend on rows alone, few files, and rows read back as they were written."""
+
+from decimal import Decimal
+
+from builders import DAY, NEXT_DAY, frame, raw_event
+from clickmill.contracts.days import Days
+from clickmill.contracts.tables import RAW_EVENTS, RAW_FILES, RAW_USERS
+from clickmill.lake import Lake, facts_by_day
+
+
+def test_the_hash_of_a_day_depends_on_its_rows_and_on_nothing_else(spark) -> None:
+    rows = [raw_event(f"10:{n:02d}", price=f"{n}.5", ordinal=n) for n in range(20)]
+    one = facts_by_day(frame(spark, RAW_EVENTS, rows).repartition(1), RAW_EVENTS)
+    other = facts_by_day(frame(spark, RAW_EVENTS, rows[::-1]).repartition(7), RAW_EVENTS)
+    changed = facts_by_day(frame(spark, RAW_EVENTS, [*rows[:-1], rows[-1] | {"price": Decimal("19.6")}]), RAW_EVENTS)
+    assert one == other and one[0].row_count == 20
+    assert changed[0].content_hash != one[0].content_hash
+
+
+def test_a_map_column_is_hashed_whatever_the_order_of_its_keys(spark) -> None:
+    base = {"source": "s", "landing_date": DAY, "file": "f", "delivery_id": "d", "size_bytes": 1, "record_count": 1, "mapped_count": 1}
+    base |= {"rejected_count": 0, "row_count": 1}
+    base |= {name: 0 for name in RAW_FILES.columns if name.endswith("_count") and name not in base}
+    hashes = {
+        facts_by_day(frame(spark, RAW_FILES, [base | {"unmapped_fields": fields}]), RAW_FILES)[0].content_hash
+        for fields in ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    }
+    assert len(hashes) == 1
+
+
+def test_appended_rows_are_read_back_alone_with_their_types(spark, lake: Lake) -> None:
+    def user(name: str, day) -> dict:
+        return {
+            "source": "s",
+            "landing_date": day,
+            "file": "f",
+            "block": 0,
+            "ordinal": 0,
+            "state_pos": 0,
+            "problems": [],
+            "delivery_id": "d",
+        } | {
+            "site_id": "shop",
+            "user_id": name,
+        }
+
+    lake.ensure(RAW_USERS)
+    lake.write(frame(spark, RAW_USERS, [user("00123", DAY)]), RAW_USERS, Days(DAY, DAY), {})
+    written = lake.write(frame(spark, RAW_USERS, [user("00124", DAY), user("00125", NEXT_DAY)]), RAW_USERS, Days(DAY, NEXT_DAY), {})
+    assert sorted((row.user_id, row.landing_date) for row in lake.rows_of(written).collect()) == [("00124", DAY), ("00125", NEXT_DAY)]
+    assert lake.read(RAW_USERS).count() == 3
+
+
+def test_a_range_of_days_is_written_with_one_file_a_day(spark, lake: Lake) -> None:
+    rows = [raw_event(f"2024-05-{day} 10:{n:02d}") for day in (16, 17, 18) for n in range(30)]
+    lake.ensure(RAW_EVENTS)
+    lake.write(frame(spark, RAW_EVENTS, rows).repartition(8), RAW_EVENTS, Days(DAY, rows[-1]["event_date"]), {})
+    assert lake.size(RAW_EVENTS)[0] == 3
+
+
+def test_a_table_is_published_with_comments_and_for_readers_of_version_one(spark, lake: Lake) -> None:
+    lake.ensure(RAW_EVENTS)
+    detail = spark.sql(f"describe detail delta.`{lake.path(RAW_EVENTS)}`").first()
+    assert detail.minReaderVersion == 1 and detail.partitionColumns == ["landing_date"]
+    columns = {row.col_name: row.comment for row in spark.sql(f"describe delta.`{lake.path(RAW_EVENTS)}`").collect()}
+    assert columns["price"].startswith("Price of one piece")
