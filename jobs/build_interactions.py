@@ -14,6 +14,7 @@ from clickmill.job import Inputs, Outputs
 
 READS = (EVENTS.same_days(),)
 WRITES = (INTERACTIONS,)
+CONFIG = ("interactions",)
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

@@ -14,6 +14,7 @@ from clickmill.job import Inputs, Outputs
 
 READS = (EVENTS.same_days(), OPEN_SESSIONS.days_back(1))
 WRITES = (SESSIONS,)
+CONFIG = ("sessions", "shop")
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

@@ -12,8 +12,9 @@ from clickmill.contracts.days import Days
 from clickmill.contracts.tables import ITEMS, RAW_ITEMS
 from clickmill.job import Inputs, Outputs
 
-READS = (RAW_ITEMS.same_days(), ITEMS.up_to())
+READS = (RAW_ITEMS.same_days(optional=True), ITEMS.up_to())
 WRITES = (ITEMS,)
+CONFIG = ("shop",)
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

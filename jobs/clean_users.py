@@ -12,8 +12,9 @@ from clickmill.contracts.days import Days
 from clickmill.contracts.tables import RAW_USERS, USERS
 from clickmill.job import Inputs, Outputs
 
-READS = (RAW_USERS.same_days(), USERS.up_to())
+READS = (RAW_USERS.same_days(optional=True), USERS.up_to())
 WRITES = (USERS,)
+CONFIG = ("shop",)
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

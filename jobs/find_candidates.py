@@ -14,6 +14,7 @@ from clickmill.models import candidates
 
 READS = (INTERACTIONS.window("models.window_days"), ALS_FACTORS.window(1))
 WRITES = (CANDIDATES,)
+CONFIG = ("models", "candidates")
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

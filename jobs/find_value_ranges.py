@@ -15,6 +15,7 @@ from clickmill.job import Inputs, Outputs
 
 READS = (RAW_EVENTS.landed("clean.lateness_days"),)
 WRITES = (VALUE_RANGES,)
+CONFIG = ("clean", "shop")
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

@@ -20,6 +20,7 @@ from clickmill.job import Inputs, Outputs
 
 READS = (RAW_FILES.up_to(),)
 WRITES = (RAW_EVENTS, RAW_FILES)
+CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF
 TAKES = "events"
 

@@ -12,25 +12,26 @@ from clickmill import job
 from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import RAW_FILES, RAW_ITEMS
+from clickmill.contracts.tables import RAW_ITEM_FILES, RAW_ITEMS
 from clickmill.ingest import ingest
 from clickmill.job import Inputs, Outputs
 
-READS = (RAW_FILES.up_to(),)
-WRITES = (RAW_ITEMS, RAW_FILES)
+READS = (RAW_ITEM_FILES.up_to(),)
+WRITES = (RAW_ITEMS, RAW_ITEM_FILES)
+CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF
 TAKES = "items"
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
     landed = ingest.landed(
-        spark, conf.source(), conf.landing.path, days, table=RAW_ITEMS, zone=conf.shop.zone, known=inputs[RAW_FILES], keep=inputs.keep
+        spark, conf.source(), conf.landing.path, days, table=RAW_ITEMS, zone=conf.shop.zone, known=inputs[RAW_ITEM_FILES], keep=inputs.keep
     )
-    return {RAW_ITEMS: landed.rows, RAW_FILES: landed.files}
+    return {RAW_ITEMS: landed.rows, RAW_ITEM_FILES: landed.files}
 
 
 def check(written: Mapping[Table, DataFrame], inputs: Inputs) -> dict[str, int]:
-    return ingest.check(written[RAW_ITEMS], written[RAW_FILES], inputs[RAW_FILES])
+    return ingest.check(written[RAW_ITEMS], written[RAW_ITEM_FILES], inputs[RAW_ITEM_FILES])
 
 
 if __name__ == "__main__":

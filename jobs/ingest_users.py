@@ -12,25 +12,26 @@ from clickmill import job
 from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import RAW_FILES, RAW_USERS
+from clickmill.contracts.tables import RAW_USER_FILES, RAW_USERS
 from clickmill.ingest import ingest
 from clickmill.job import Inputs, Outputs
 
-READS = (RAW_FILES.up_to(),)
-WRITES = (RAW_USERS, RAW_FILES)
+READS = (RAW_USER_FILES.up_to(),)
+WRITES = (RAW_USERS, RAW_USER_FILES)
+CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF
 TAKES = "users"
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
     landed = ingest.landed(
-        spark, conf.source(), conf.landing.path, days, table=RAW_USERS, zone=conf.shop.zone, known=inputs[RAW_FILES], keep=inputs.keep
+        spark, conf.source(), conf.landing.path, days, table=RAW_USERS, zone=conf.shop.zone, known=inputs[RAW_USER_FILES], keep=inputs.keep
     )
-    return {RAW_USERS: landed.rows, RAW_FILES: landed.files}
+    return {RAW_USERS: landed.rows, RAW_USER_FILES: landed.files}
 
 
 def check(written: Mapping[Table, DataFrame], inputs: Inputs) -> dict[str, int]:
-    return ingest.check(written[RAW_USERS], written[RAW_FILES], inputs[RAW_FILES])
+    return ingest.check(written[RAW_USERS], written[RAW_USER_FILES], inputs[RAW_USER_FILES])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from clickmill.job import Inputs, Outputs
 
 READS = (EVENTS.same_days(),)
 WRITES = (IDENTITIES,)
+CONFIG = ()
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

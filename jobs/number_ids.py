@@ -14,6 +14,7 @@ from clickmill.models import ids
 
 READS = (INTERACTIONS.same_days(), IDS.up_to())
 WRITES = (IDS,)
+CONFIG = ()
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

@@ -18,6 +18,7 @@ from clickmill.models import als
 
 READS = (INTERACTIONS.window("models.window_days"), IDS.up_to())
 WRITES = (ALS_FACTORS, MODEL_RUNS)
+CONFIG = ("models",)
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

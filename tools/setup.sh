@@ -31,7 +31,7 @@ step() {
   local code=$?
   set -e
   if [ $code != 0 ]; then
-    tail -n 5 "$LOG" >&2
+    grep -v '^\s*at ' "$LOG" | tail -n 5 >&2   # without the rows of a Java trace
     stop "failed ($message): the whole output is in $LOG"
   fi
   mkdir -p "$(dirname "$stamp")"
@@ -78,7 +78,7 @@ if [ -n "$lacking" ]; then
     step "$CLICKMILL_CACHE/.machine" "$lacking" "installing $lacking" install_missing
   fi
   lacking=$(missing | xargs)
-  [ -z "$lacking" ] || stop "please install Python 3.11 with its headers, a full Java runtime 17 or 21, and g++; missing here, by their Debian names: $lacking (another place: PYTHON=/path/to/python3.11, JAVA_HOME=/path/to/java)"
+  [ -z "$lacking" ] || stop "please install Python 3.11 with its headers, a full Java runtime 17 or 21, and g++; missing here, by their Debian names: $lacking (where they are there already: set PYTHON to the python3.11 and JAVA_HOME to the Java)"
 fi
 PYTHON=$(python311)
 JAVA_HOME=$(java_home)

@@ -73,6 +73,10 @@ class Clean(_Section):
         """How late and how far in the future an event may be, as keyword arguments."""
         return {"lateness_days": self.lateness_days, "future_tolerance_s": self.future_tolerance_s}
 
+    def windows(self) -> dict[str, int]:
+        """The windows of copies and dwell, in seconds, as keyword arguments."""
+        return {name: getattr(self, name) for name in ("dwell_cap_s", "copy_horizon_s", "near_copy_s", "order_copy_s")}
+
 
 class Bots(_Section):
     min_events: Count

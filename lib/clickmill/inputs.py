@@ -76,7 +76,7 @@ def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: 
         admitted = ledger.admitted(table)
         window = days_of(read, days, conf)
         wanted = sorted(day for day in admitted if (day <= days.last and window is None) or (window is not None and day in window))
-        missing = [day for day in days if day not in admitted] if read.kind in ("same", "landed") else []
+        missing = [day for day in days if day not in admitted] if read.kind in ("same", "landed") and not read.optional else []
         if missing:
             raise BadData(f"{table.name}: day {missing[0]} is not there yet; run the job that writes it first")
         inputs.versions[table.name] = ledger.version(table)

@@ -2,24 +2,28 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, cast
 
 import typer
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from rich.markup import escape
 
 from clickmill import config, execution, log, session, terminal
 from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import ClickmillError, UsageError
+from clickmill.contracts.table import Table
 from clickmill.inputs import Inputs, Job, Outputs, days_of
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
-__all__ = ["Inputs", "Outputs", "main", "perform", "told"]
+Written = Mapping[Table, DataFrame]
+"""The rows that a run has just written, read back, by table."""
+
+__all__ = ["Config", "Days", "Inputs", "Outputs", "SparkSession", "Written", "main", "perform", "told"]
 
 DateOption = Annotated[str, typer.Option("--date", metavar="DAY", help="First (or only) day, YYYY-MM-DD, in the zone of the shop.")]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")]

@@ -40,7 +40,9 @@ def build(app_name: str, extra: Mapping[str, str] | None = None) -> SparkSession
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         for key, value in config.spark_properties("local").items():
             conf.set(key, value)
-        conf.set("spark.jars.packages", DELTA_PACKAGE)
+        # Jars that set-up resolved are taken as they lie; asking Ivy again costs seconds and thirty lines of talk.
+        jars = sorted(map(str, (config.cache_folder() / "ivy" / "jars").glob("*.jar")))
+        conf.set("spark.jars", ",".join(jars)) if jars else conf.set("spark.jars.packages", DELTA_PACKAGE)
         conf.set("spark.jars.ivy", str(config.cache_folder() / "ivy"))
     for key, value in (extra or {}).items():
         conf.set(key, value)

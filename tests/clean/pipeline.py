@@ -8,11 +8,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from builders import frame
-from clickmill.clean import copies, order, records, sessions
+from clickmill.clean import records, sessions, stream
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import OPEN_SESSIONS, RAW_EVENTS
 
 GAP_S, NEAR_S, ORDER_S, HORIZON_S, CAP_S = 1800, 1, 86_400, 3600, 900
+WINDOWS = stream.Windows(gap_s=GAP_S, dwell_cap_s=CAP_S, copy_horizon_s=HORIZON_S, near_copy_s=NEAR_S, order_copy_s=ORDER_S)
 
 
 @dataclass
@@ -29,11 +30,6 @@ def clean(
     taken = records.of_days(raw, days, zone="UTC", lateness_days=2, future_tolerance_s=3600).withColumn("is_bot", F.lit(False))
     before = carried if carried is not None else frame(spark, OPEN_SESSIONS, [])
     before = records.of_day(before, days.widened(back=1).first)
-    ordered = order.by_visitor(taken, before, near_copy_s=NEAR_S, order_copy_s=ORDER_S)
-    marked = copies.marked(ordered, horizon_s=HORIZON_S)
-    cut = sessions.with_session_id(marked, gap_s=GAP_S, dwell_cap_s=CAP_S, zone="UTC").cache()
-    return Cleaned(
-        sessions.only_kept(cut),
-        records.rejects(copies.only_copies(cut), kind="copy"),
-        sessions.still_open(cut, copy_horizon_s=HORIZON_S, zone="UTC"),
-    )
+    cut = stream.marked(taken, before, WINDOWS, zone="UTC").cache()
+    rejects = records.rejects(taken.withColumn("_reasons", F.array()).limit(0), cut)
+    return Cleaned(sessions.only_kept(cut), rejects, sessions.still_open(cut, copy_horizon_s=HORIZON_S, zone="UTC"))

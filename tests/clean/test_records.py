@@ -77,5 +77,8 @@ def test_a_row_is_kept_or_rejected_with_all_its_reasons(spark: SparkSession) -> 
     told = told.withColumn("_rules", F.when(F.col("event_id") == "e1", F.array().cast("array<string>")).otherwise(F.col("_rules")))
     kept, rejected = records.split(told)
     assert [row.event_id for row in kept.collect()] == ["e1"]
-    found = records.rejects(rejected, kind="reject").orderBy("ordinal").collect()
+    no_copies = rejected.withColumns(
+        {"_carried": F.lit(False), "_copy": F.lit(None).cast("string"), "kept_event_id": F.lit(None).cast("string")}
+    )
+    found = records.rejects(rejected, no_copies).orderBy("ordinal").collect()
     assert [(row.event_id, row.reasons) for row in found] == [("e2", ["bad_price", "r9"]), (None, ["bad_json"])]

@@ -1,5 +1,6 @@
 """The wheel is whole: a zip copy of it alone, as Spark serves it, brings code, schemas, config, rules and jobs."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from clickmill.config import spark_properties
 
 TOP = Path(__file__).resolve().parents[2]
 DATA = ("schemas", "expectations", "conf", "jobs")
+# Package names where they differ from the name that is imported.
+PACKAGE = {"yaml": "pyyaml", "delta": "delta-spark", "py4j": "pyspark"}
 READ_ALL = """
 import sys
 sys.path[:0] = sys.argv[1:3]
@@ -76,6 +79,23 @@ def test_the_core_lock_pins_what_the_whole_lock_pins() -> None:
 
     assert pins("core")
     assert pins("core") <= pins("lock")
+
+
+def test_what_the_package_imports_is_declared_and_what_is_declared_is_imported() -> None:
+    files = [*(TOP / "lib").rglob("*.py"), *(TOP / "jobs").glob("*.py")]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    outside = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"clickmill"}
+    used = {PACKAGE.get(name, name).replace("_", "-") for name in outside}
+
+    def declared(*groups: str) -> set[str]:
+        texts = [(TOP / "requirements" / f"{group}.in").read_text(encoding="utf-8") for group in groups]
+        return {name for text in texts for name in re.findall(r"^[a-z][a-z0-9-]*", text, re.MULTILINE)}
+
+    assert used - declared("core", "train", "demo") == set()
+    # Spark's pandas functions need pandas and pyarrow, whether or not a file names them.
+    assert declared("core") - used <= {"pandas", "pyarrow"}
 
 
 @pytest.mark.parametrize("env", ["yarn", "k8s", "databricks"])

@@ -13,7 +13,7 @@ from clickmill.contracts.tables import ALS_FACTORS, IDS, INTERACTIONS
 from clickmill.models import als, ids
 from models.rows import interaction
 
-PARAMS: dict[str, Any] = {"feedback": "implicit", "rank": 4, "iterations": 6, "regularisation": 0.05, "alpha": 10.0, "seed": 7}
+PARAMS: dict[str, Any] = {"feedback": "implicit", "rank": 4, "iterations": 4, "regularisation": 0.05, "alpha": 10.0, "seed": 7}
 RUN: dict[str, Any] = {"as_of": DAY, "inputs": {"features.interactions": 3}, "code_version": "1.0", "params": {"als": PARAMS}}
 
 
@@ -36,6 +36,11 @@ def trained(spark: SparkSession, rows: list[dict[str, Any]], partitions: int = 1
     pairs, numbers = pairs_of(spark, rows)
     made = als.factors(pairs.repartition(partitions).persist(), numbers, as_of=DAY, model_run_id="m1", **PARAMS | changes)
     return made.orderBy(*ALS_FACTORS.key).collect()
+
+
+@pytest.fixture(scope="module")
+def factors(spark: SparkSession) -> list[Row]:
+    return trained(spark, two_groups())
 
 
 def strengths(spark: SparkSession, *rows: dict[str, Any]) -> dict[str, float]:
@@ -74,8 +79,7 @@ def test_explicit_feedback_is_the_mean_of_the_days_and_needs_a_rating(spark: Spa
     assert [(row.item_id, row.strength) for row in pairs.collect()] == [("i", 3.5)]
 
 
-def test_users_are_given_the_items_of_their_own_group(spark: SparkSession) -> None:
-    factors = trained(spark, two_groups())
+def test_users_are_given_the_items_of_their_own_group(factors: list[Row]) -> None:
     vectors = {row.source_id: np.array(row.factors) for row in factors}
     items = [row.source_id for row in factors if row.entity == "item"]
     users = [row.source_id for row in factors if row.entity == "user"]
@@ -87,14 +91,16 @@ def test_users_are_given_the_items_of_their_own_group(spark: SparkSession) -> No
         assert {item.split()[0] for item in ranked[:own]} == {group}
 
 
-def test_the_same_pairs_and_seed_give_the_same_factors_in_any_partitioning(spark: SparkSession) -> None:
-    rows = two_groups()
-    once, again, spread = trained(spark, rows), trained(spark, rows), trained(spark, rows[::-1], partitions=5)
-    other = trained(spark, rows, seed=8)
-    assert once == again
-    assert [row.source_id for row in once] == [row.source_id for row in spread]
-    assert np.allclose([row.factors for row in once], [row.factors for row in spread], atol=1e-5)
-    assert not np.allclose([row.factors for row in once], [row.factors for row in other], atol=1e-2)
+def test_the_same_pairs_and_seed_give_the_same_factors_in_any_partitioning(spark: SparkSession, factors: list[Row]) -> None:
+    assert trained(spark, two_groups()) == factors
+    spread = trained(spark, two_groups()[::-1], partitions=5)
+    assert [row.source_id for row in spread] == [row.source_id for row in factors]
+    assert np.allclose([row.factors for row in spread], [row.factors for row in factors], atol=1e-5)
+
+
+def test_another_seed_gives_other_factors(spark: SparkSession, factors: list[Row]) -> None:
+    other = trained(spark, two_groups(), seed=8)
+    assert not np.allclose([row.factors for row in other], [row.factors for row in factors], atol=1e-2)
 
 
 def test_factors_come_back_under_the_ids_as_written(spark: SparkSession) -> None:
@@ -103,7 +109,7 @@ def test_factors_come_back_under_the_ids_as_written(spark: SparkSession) -> None
         interaction("1515915625519388267", "108775015"),
         interaction("1515915625519388268", "108775015"),
     ]
-    found = {(row.entity, row.source_id, row.user_id_kind) for row in trained(spark, rows, rank=2)}
+    found = {(row.entity, row.source_id, row.user_id_kind) for row in trained(spark, rows, rank=2, iterations=1)}
     assert found == {
         ("user", "17850.0", "account"),
         ("user", "1515915625519388267", "account"),
@@ -122,7 +128,7 @@ def test_an_id_without_a_number_stops_the_training(spark: SparkSession) -> None:
     pairs, numbers = pairs_of(spark, [interaction("u", "i"), interaction("v", "i")])
     gap = als.with_numbers(pairs.drop("user_number", "item_number"), numbers.where("source_id != 'v'"))
     with pytest.raises(BadData, match=r"models\.ids: 1 pairs of user and item lack a number; run number_ids"):
-        als.refuse_untrainable(gap)
+        als.trainable_count(gap)
 
 
 def test_a_training_is_described_and_what_was_left_out_is_counted(spark: SparkSession) -> None:

@@ -88,11 +88,6 @@ def _near_copies(rows: DataFrame) -> DataFrame:
     ).drop("_key", "_before_at", "_repeats", "_original")
 
 
-def only_copies(rows: DataFrame) -> DataFrame:
-    """The copies of the run, ready for records.rejects."""
-    return rows.where(F.col("_copy").isNotNull()).withColumn("_reasons", F.array("_copy"))
-
-
 def _seconds(later: Column, earlier: Column) -> Column:
     """Seconds between two instants, exact to the microsecond."""
     return (F.unix_micros(later) - F.unix_micros(earlier)) / F.lit(1_000_000)

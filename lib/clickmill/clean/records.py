@@ -77,22 +77,17 @@ def split(rows: DataFrame) -> tuple[DataFrame, DataFrame]:
     return told.where(is_kept), told.where(~is_kept)
 
 
-def rejects(rows: DataFrame, *, kind: str) -> DataFrame:
-    """Rows as clean.rejects has them.
+def rejects(rejected: DataFrame, marked: DataFrame) -> DataFrame:
+    """Every row that is not kept: rejects with the rules they broke, copies with the event that was kept.
 
     Grain   one row per raw row
-    Needs   _day, _reasons array<string> and the place of the raw row
+    Needs   rejected: the second of `split`; marked: the frame of stream.marked
     """
-    have = set(rows.columns)
-    kept = F.col("kept_event_id") if "kept_event_id" in have else F.lit(None).cast("string")
-    return conform(
-        rows.withColumns(
-            {
-                "event_date": F.coalesce("_day", "event_date"),
-                "kind": F.lit(kind),
-                "reasons": F.array_sort(F.array_distinct("_reasons")),
-                "kept_event_id": kept,
-            }
-        ),
-        REJECTS,
-    )
+    copies = marked.where(~F.col("_carried") & F.col("_copy").isNotNull()).withColumn("_reasons", F.array("_copy"))
+    broken = rejected.withColumn("kept_event_id", F.lit(None).cast("string"))
+    return _told(broken, "reject").unionByName(_told(copies, "copy"))
+
+
+def _told(rows: DataFrame, kind: str) -> DataFrame:
+    named = {"event_date": F.col("_day"), "kind": F.lit(kind), "reasons": F.array_sort(F.array_distinct("_reasons"))}
+    return conform(rows.withColumns(named), REJECTS)

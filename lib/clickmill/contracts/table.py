@@ -54,9 +54,9 @@ class Table:
         """Columns that hold direct or linked personal data: reports show no values of them."""
         return [field.name for field in self.schema.fields if field.metadata["personal"] != "none"]
 
-    def same_days(self) -> "Read":
-        """The days of the run."""
-        return Read(self)
+    def same_days(self, *, optional: bool = False) -> "Read":
+        """The days of the run. A day that is not there stops the run, or holds no rows where the table is optional."""
+        return Read(self, optional=optional)
 
     def days_back(self, days: Span) -> "Read":
         """The `days` days before each day of the run, and not that day itself."""
@@ -90,3 +90,4 @@ class Read:
     back: Span = 0
     ahead: Span = 0
     kind: Literal["same", "earlier", "landed", "window", "history"] = "same"
+    optional: bool = False

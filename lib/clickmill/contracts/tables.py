@@ -6,6 +6,8 @@ RAW_EVENTS = Table("raw.events", ("source", "landing_date", "file", "block", "or
 RAW_ITEMS = Table("raw.items", ("source", "landing_date", "file", "block", "ordinal"), "landing_date", "append")
 RAW_USERS = Table("raw.users", ("source", "landing_date", "file", "block", "ordinal"), "landing_date", "append")
 RAW_FILES = Table("raw.files", ("source", "landing_date", "file", "delivery_id"), "landing_date", "append")
+RAW_ITEM_FILES = Table("raw.item_files", ("source", "landing_date", "file", "delivery_id"), "landing_date", "append")
+RAW_USER_FILES = Table("raw.user_files", ("source", "landing_date", "file", "delivery_id"), "landing_date", "append")
 
 ITEMS = Table("clean.items", ("site_id", "item_id", "valid_from", "known_from"), "landing_date", "append")
 USERS = Table("clean.users", ("site_id", "user_id", "valid_from", "known_from"), "landing_date", "append")

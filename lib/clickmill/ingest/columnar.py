@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from clickmill.ingest.records import PLACE, Records, no_map
 from clickmill.ingest.source import Source
@@ -25,12 +25,13 @@ def rows(spark: SparkSession, paths: Sequence[str], schema: StructType) -> DataF
     columns = [F.col(f"`{name}`") for name in sorted(schema.names)]
     read = spark.read.schema(schema).parquet(*paths)
     text = F.to_json(F.struct(*columns), _JSON)
+    hashed = [column if _is_hashable(schema[name].dataType) else F.to_json(F.struct(column)) for name, column in zip(sorted(schema.names), columns, strict=True)]
     return read.select(
         F.col("_metadata.file_path").alias("__path"),
         F.lit(0).cast("long").alias("__block"),
         F.col("_metadata.row_index").alias("__ordinal"),
         F.col("_metadata.file_size").alias("__size"),
-        F.xxhash64(text).alias("__hash"),
+        F.xxhash64(*hashed).alias("__hash"),
         text.alias("__line"),
         *(F.col(f"`{name}`") for name in schema.names),
     )
@@ -53,5 +54,10 @@ def records(rows: DataFrame, source: Source, schema: StructType, file: str) -> R
     return Records(frame, tuple(schema.names), file)
 
 
-def _text(name: str, schema: StructType) -> F.Column:  # type: ignore[name-defined]
-    return F.get_json_object(F.to_json(F.struct(F.col(f"`{name}`").alias("v")), _JSON), "$.v")
+def _text(name: str, schema: StructType) -> Column:
+    column = F.col(f"`{name}`")
+    return F.to_json(column, _JSON) if isinstance(schema[name].dataType, StructType | ArrayType | MapType) else column.cast("string")
+
+
+def _is_hashable(data_type: DataType) -> bool:
+    return "map<" not in data_type.simpleString()

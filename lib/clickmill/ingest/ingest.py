@@ -15,15 +15,13 @@ from clickmill.ingest import failures, files, manifest, reading
 from clickmill.ingest.binding import tried
 from clickmill.ingest.manifest import Delivery
 from clickmill.ingest.mapping import exploded, rows
-from clickmill.ingest.records import Records
+from clickmill.ingest.records import BLOCK_BYTES, Records
 from clickmill.ingest.source import TABLES, Source
-
-_BLOCK_BYTES = str(128 * 1024 * 1024)
 
 SPARK_CONF = {
     # A split of a file is a partition of its own, on every cluster alike: the place of a record counts within it.
-    "spark.sql.files.maxPartitionBytes": _BLOCK_BYTES,
-    "spark.sql.files.openCostInBytes": _BLOCK_BYTES,
+    "spark.sql.files.maxPartitionBytes": str(BLOCK_BYTES),
+    "spark.sql.files.openCostInBytes": str(BLOCK_BYTES),
     # Names of fields are exact: a key in another case is another key, and is told.
     "spark.sql.caseSensitive": "true",
     # windows-1252 and the like; Spark alone knows six encodings.
@@ -73,7 +71,7 @@ def landed(
         deliveries = manifest.not_seen(reading.scan(spark, source, found), known, source=source.name)
         groups = reading.groups(spark, source, [one.scanned for one in deliveries]) if deliveries else []
         if not groups:
-            nothing = spark.createDataFrame([], table.schema).withColumns({"_pos": F.lit(0), "unmapped": F.lit(None).cast("string")})
+            nothing = spark.createDataFrame([], table.schema).withColumns({"_pos": F.lit(0), "_unmapped_names": F.lit(None).cast("array<string>")})
             return Landed(conform(nothing, table), manifest.files(spark, nothing, deliveries, source=source.name))
         tried(spark, exploded(groups[0], source), source)
         mapped = keep(_with_deliveries(spark, mapped_rows(groups, source, zone), deliveries, source))
@@ -90,7 +88,7 @@ def check(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str, i
 def mapped_rows(groups: Sequence[Records], source: Source, zone: str) -> DataFrame:
     made = "landing_date file block ordinal delivery_id delivery_rank source".split()
     names = [name for name in TABLES[source.table].columns if name not in made]
-    extra = {"__path", "__block", "__ordinal", "unmapped", "item_pos"} - set(names)
+    extra = {"__path", "__block", "__ordinal", "_unmapped_names", "item_pos"} - set(names)
     frames = [rows(group, source, zone=zone).select(*names, *sorted(extra)) for group in groups]
     return reduce(DataFrame.unionByName, frames)
 

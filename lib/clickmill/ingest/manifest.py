@@ -13,6 +13,7 @@ from clickmill.contracts.tables import RAW_FILES
 from clickmill.ingest.files import Scanned
 
 _COUNTS = ("record_count", "mapped_count", "rejected_count", "row_count")
+_NONE = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,12 @@ def files(spark: SparkSession, rows: DataFrame, deliveries: Iterable[Delivery], 
     """The manifest of what is about to be written; a file without a record has a row where its day is known.
 
     Grain   one row per (landing_date, file, delivery_id)
-    Needs   as `counted`; and unmapped, the JSON text of the fields that nobody mapped
+    Needs   as `counted`; and `_unmapped_names` array<string>, sorted
     """
     key = ("landing_date", "file", "delivery_id")
-    fields = rows.where("unmapped is not null").select(*key, F.explode(F.json_object_keys("unmapped")).alias("_field"))
-    per_field = fields.groupBy(*key, "_field").agg(F.count("*").alias("_count"))
+    # Records have few different sets of names: those are counted first, and taken apart after.
+    sets = rows.where(F.size("_unmapped_names") > 0).groupBy(*key, "_unmapped_names").agg(F.count("*").alias("_count"))
+    per_field = sets.select(*key, "_count", F.explode("_unmapped_names").alias("_field")).groupBy(*key, "_field").agg(F.sum("_count").alias("_count"))
     per_file = per_field.groupBy(*key).agg(F.map_from_entries(F.array_sort(F.collect_list(F.struct("_field", "_count")))).alias("unmapped_fields"))
     whole = [one.scanned for one in deliveries]
     sizes = spark.createDataFrame(
@@ -95,23 +97,18 @@ def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str,
     Needs   rows: with `_pos`, as `counted`; written and before: rows of raw.files, of this run and of earlier ones
     Raises  BadData naming the file whose counts do not add up
     """
-    key = ["landing_date", "file", "delivery_id"]
-    told = written.select("source", *key, "file_record_count", *(F.col(name).alias(f"_{name}") for name in _COUNTS))
-    pairs = told.join(counted(rows), on=key, how="full")
-    differs = F.lit(False)
-    for name in _COUNTS:
-        differs = differs | (F.coalesce(f"_{name}", F.lit(-1)) != F.coalesce(name, F.when(F.col(f"_{name}") == 0, 0)))
-    is_wrong = F.coalesce(differs, F.lit(True)) | (F.col("_record_count") != F.col("_mapped_count") + F.col("_rejected_count"))
-    wrong = pairs.where(is_wrong).orderBy(*key).first()
-    if wrong is not None:
-        raise BadData(f"{wrong.file} ({wrong.landing_date}): the rows written are not those that the file manifest counts")
-    totals = pairs.agg(*(F.coalesce(F.sum(f"_{name}"), F.lit(0)).alias(name) for name in _COUNTS)).first()
-    assert totals is not None
-    counts = {"records": totals.record_count, "mapped": totals.mapped_count, "rejected": totals.rejected_count, "rows": totals.row_count}
+    key = ("landing_date", "file", "delivery_id")
+    # What is collected grows with files and days, never with records.
+    found = {tuple(row[name] for name in key): tuple(row[name] for name in _COUNTS) for row in counted(rows).collect()}
+    told = {tuple(row[name] for name in key): tuple(row[name] for name in _COUNTS) for row in written.select(*key, *_COUNTS).collect()}
+    for place in sorted({*found, *told}):
+        records, mapped, rejected, _ = told.get(place, _NONE)
+        if found.get(place, _NONE) != told.get(place) or records != mapped + rejected:
+            raise BadData(f"{place[1]} ({place[0]}): the rows written are not those that the file manifest counts")
+    counts = {name: sum(one[place] for one in told.values()) for place, name in enumerate(("records", "mapped", "rejected", "rows"))}
     counts["records_waiting_for_their_days"] = _waiting(written, before)
-    found = rows.select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem")
-    # The reasons there are grow with the columns of a source, not with its rows.
-    return counts | {f"rows_{row.problem}": row["count"] for row in found.collect()}
+    problems = rows.where(F.size("problems") > 0).select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem")
+    return counts | {f"rows_{row.problem}": row["count"] for row in problems.collect()}
 
 
 def _waiting(written: DataFrame, before: DataFrame) -> int:

@@ -111,7 +111,7 @@ def _event_type(source: Source) -> Column:
 def _with_text_of_first(frame: DataFrame) -> DataFrame:
     entries = F.array_sort(F.map_entries("__unmapped"))
     unmapped = F.when(F.size("__unmapped") > 0, F.to_json(F.map_from_entries(entries)))
-    return frame.withColumns({"record_text": F.when(F.col("item_pos") <= 1, F.col("__text")), "unmapped": unmapped, "state_pos": F.lit(0)})
+    return frame.withColumns({"record_text": F.when(F.col("item_pos") <= 1, F.col("__text")), "unmapped": unmapped, "_unmapped_names": F.array_sort(F.map_keys("__unmapped")), "state_pos": F.lit(0)})
 
 
 def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, zone: str) -> DataFrame:

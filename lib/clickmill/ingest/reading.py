@@ -1,14 +1,17 @@
 """Landing files -> groups of records: one group for files with one header or one schema, so that all are bound by name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from clickmill.ingest import columnar, delimited, json_lines, log_lines
 from clickmill.ingest.files import LandingFile, Scanned, scanned
-from clickmill.ingest.records import Records, lines
+from clickmill.ingest.records import BLOCK_BYTES, PLACE, Records, lines
 from clickmill.ingest.source import Source
+
+_WHOLE = (".gz", ".bz2", ".deflate", ".snappy", ".zst")
+_SPREAD_BYTES = 1024 * 1024
 
 
 def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> list[Scanned]:
@@ -31,16 +34,17 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
     Raises  BadData naming the file whose header is broken
     """
     read = source.read
+    sizes = {one.file.uri: one.size_bytes for one in files}
     if read.format == "parquet":
         by_schema = _by_schema(spark, [one.file for one in files])
-        return [columnar.records(_parquet(spark, group, schema), source, schema, group[0].name) for schema, group in by_schema.items()]
+        return [columnar.records(_parquet(spark, group, schema, sizes), source, schema, group[0].name) for schema, group in by_schema.items()]
     if read.format == "csv" and read.header:
         by_header: dict[tuple[str, ...], list[LandingFile]] = {}
         for one in files:
             if one.first_line is not None:
                 by_header.setdefault(delimited.header(read, one.first_line, one.file.name), []).append(one.file)
-        return [delimited.records(_text(spark, source, group), source, names, group[0].name) for names, group in by_header.items()]
-    plain = _text(spark, source, [one.file for one in files])
+        return [delimited.records(_text(spark, source, group, sizes), source, names, group[0].name) for names, group in by_header.items()]
+    plain = _text(spark, source, [one.file for one in files], sizes)
     first = files[0].file.name
     if read.format == "csv":
         assert isinstance(read.fields, list)
@@ -48,12 +52,19 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
     return [json_lines.records(plain, source, first) if read.format == "json" else log_lines.records(plain, source, first)]
 
 
-def _text(spark: SparkSession, source: Source, files: Iterable[LandingFile]) -> DataFrame:
-    return lines(spark, source.read, [file.path for file in files])
+def _text(spark: SparkSession, source: Source, files: Sequence[LandingFile], sizes: Mapping[str, int]) -> DataFrame:
+    return _spread(spark, lines(spark, source.read, [file.path for file in files]), files, sizes)
 
 
-def _parquet(spark: SparkSession, files: Iterable[LandingFile], schema: StructType) -> DataFrame:
-    return columnar.rows(spark, [file.path for file in files], schema)
+def _parquet(spark: SparkSession, files: Sequence[LandingFile], schema: StructType, sizes: Mapping[str, int]) -> DataFrame:
+    return _spread(spark, columnar.rows(spark, [file.path for file in files], schema), files, sizes)
+
+
+def _spread(spark: SparkSession, frame: DataFrame, files: Sequence[LandingFile], sizes: Mapping[str, int]) -> DataFrame:
+    """Shuffle records that come in fewer splits than there are cores: a gzip file is one split however big it is."""
+    splits = sum(1 if file.path.endswith(_WHOLE) else 1 + sizes[file.uri] // BLOCK_BYTES for file in files)
+    cores = spark.sparkContext.defaultParallelism
+    return frame.repartition(cores, *PLACE) if splits < cores and sum(sizes[file.uri] for file in files) > _SPREAD_BYTES else frame
 
 
 def _by_schema(spark: SparkSession, files: Iterable[LandingFile]) -> dict[StructType, list[LandingFile]]:

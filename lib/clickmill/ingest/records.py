@@ -16,6 +16,9 @@ SCRATCH = (*PLACE, "__text", "__problems", "__readable", "__unmapped")
 """What stands beside the fields of a record: its place, its text, what is wrong with it as a whole, whether its
 fields could be read at all, and the fields that nobody mapped, map<string, string>."""
 
+BLOCK_BYTES = 128 * 1024 * 1024
+"""Size of the splits in which files are read; SPARK_CONF in `ingest.py` makes it so."""
+
 _ORDINAL_BITS = 33
 
 

@@ -6,6 +6,7 @@ strength of an interaction, and strength fades with age.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import date
 
@@ -18,8 +19,10 @@ from clickmill.contracts.errors import BadData
 from clickmill.contracts.tables import ALS_FACTORS, MODEL_RUNS
 
 _PAIR = ("site_id", "user_id", "user_id_kind", "item_id")
-# The start of the factors depends on how ids are dealt to blocks: their number is part of the model, not of the machine.
-_BLOCKS = 16
+# The start of the factors depends on how ids are dealt to blocks: their number comes from the data, not from the machine.
+# Few large blocks are faster than many small ones; a block of this size takes some 10 MB.
+_PAIRS_A_BLOCK = 250_000
+_FEWEST_BLOCKS = 2
 
 
 def taste(interactions: DataFrame, *, feedback: str, as_of: date, half_life_days: int) -> DataFrame:
@@ -72,8 +75,8 @@ def with_numbers(pairs: DataFrame, ids: DataFrame) -> DataFrame:
     return pairs.join(users, on=["site_id", "user_id_kind", "user_id"], how="left").join(items, on=["site_id", "item_id"], how="left")
 
 
-def refuse_untrainable(pairs: DataFrame) -> None:
-    """Look at the pairs before training; this reads `pairs`, so keep them.
+def trainable_count(pairs: DataFrame) -> int:
+    """Count the pairs before training; this reads `pairs`, so keep them.
 
     Needs   the columns of with_numbers
     Raises  BadData when there are no pairs, or when an id has no number
@@ -87,6 +90,7 @@ def refuse_untrainable(pairs: DataFrame) -> None:
         )
     if counted.unnumbered:
         raise BadData(f"models.ids: {counted.unnumbered} pairs of user and item lack a number; run number_ids for their days first")
+    return int(counted.pairs)
 
 
 def factors(
@@ -110,17 +114,17 @@ def factors(
     Grain   one row per user and per item of `pairs`
     Needs   the columns of with_numbers, read more than once: keep them; models.ids
     Ties    pairs are put in order of their numbers first: the same pairs give the same factors
-    Raises  BadData as refuse_untrainable()
+    Raises  BadData as trainable_count()
     """
-    refuse_untrainable(pairs)
+    blocks = max(_FEWEST_BLOCKS, math.ceil(trainable_count(pairs) / _PAIRS_A_BLOCK))
     ordered = pairs.select("user_number", "item_number", F.col("strength").cast("float").alias("strength"))
-    ordered = ordered.repartition(_BLOCKS, "user_number").sortWithinPartitions("user_number", "item_number")
+    ordered = ordered.repartition(blocks, "user_number").sortWithinPartitions("user_number", "item_number")
     als = ALS(
         rank=rank,
         maxIter=iterations,
         regParam=regularisation,
-        numUserBlocks=_BLOCKS,
-        numItemBlocks=_BLOCKS,
+        numUserBlocks=blocks,
+        numItemBlocks=blocks,
         implicitPrefs=feedback == "implicit",
         alpha=alpha,
         userCol="user_number",

@@ -5,7 +5,7 @@
 `disagreements`      compares the two, rule by rule, on rows from before the split
 """
 
-from clickmill.quality.gate import GateResult, disagreements, gate
+from clickmill.quality.gating import GateResult, disagreements, gate
 from clickmill.quality.rows import with_broken_rules
 
 __all__ = ["GateResult", "disagreements", "gate", "with_broken_rules"]

@@ -63,7 +63,9 @@ def evaluate(frame: DataFrame, rules: Iterable[Rule], *, name: str, rows: int, p
     With `page`, the result is written there as HTML, without values of rows.
     """
     expectations = {rule.name: _expectation(rule) for rule in rules}
-    expectations[_ROWS_CHECKED] = ExpectTableRowCountToEqual(value=rows, meta={"rule": _ROWS_CHECKED}, notes=f"{_ROWS_CHECKED} (fail)")
+    expectations[_ROWS_CHECKED] = ExpectTableRowCountToEqual(
+        value=rows, meta={"rule": _ROWS_CHECKED}, description=f"{_ROWS_CHECKED}: {rows} rows were written"
+    )
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     # By default it persists the frame, which for a whole table fills the memory of the cluster.
@@ -76,7 +78,7 @@ def evaluate(frame: DataFrame, rules: Iterable[Rule], *, name: str, rows: int, p
         counted = batch.validate(ExpectationSuite(name=name, expectations=failed), result_format=_COUNTS)
         result.results = [one for one in result.results if one.success] + counted.results
     if page is not None:
-        _write(result, page, name)
+        _write(result, page)
     verdicts = {_name(one): _verdict(one) for one in result.results}
     checked = verdicts.pop(_ROWS_CHECKED, None)
     return Evaluation(verdicts, None if checked is None else rows if checked.passed else checked.observed)
@@ -95,7 +97,14 @@ def _expectation(rule: Rule) -> Expectation:
         kwargs["ignore_row_if"] = "never"
     if rule.where is not None:
         kwargs["row_condition"] = Column(rule.where.column).is_in(rule.where.values)
-    return get_expectation_impl(rule.kind)(**kwargs, meta={"rule": rule.name}, notes=f"{rule.name} ({rule.action})")
+    return get_expectation_impl(rule.kind)(**kwargs, meta={"rule": rule.name}, description=_described(rule))
+
+
+def _described(rule: Rule) -> str:
+    """The line of the page: the name under which the rule stands in rejects and refusals, and what it demands."""
+    demands = ", ".join([*rule.columns, *(f"{arg} {value}" for arg, value in rule.kwargs.items())])
+    where = f" where {rule.where.column} is one of {', '.join(rule.where.values)}" if rule.where else ""
+    return f"{rule.name} ({rule.action}): {rule.kind.removeprefix('expect_').replace('_', ' ')}: {demands}{where}"
 
 
 def _verdict(one: ExpectationValidationResult) -> Verdict:
@@ -116,10 +125,12 @@ def _error(info: Mapping[str, Any] | None) -> str | None:
     return classes[0] if classes else "it raised an error"
 
 
-def _write(result: ExpectationSuiteValidationResult, page: Path, name: str) -> None:
-    result.meta["run_id"] = RunIdentifier(name, datetime.now(UTC))
-    html = DefaultJinjaPageView().render(  # type: ignore[no-untyped-call]
-        ValidationResultsPageRenderer(run_info_at_end=True).render(result)
-    )
+def _write(result: ExpectationSuiteValidationResult, page: Path) -> None:
+    result.meta["run_id"] = RunIdentifier(result.suite_name, datetime.now(UTC))
+    for one in result.results:
+        if one.success:
+            # A verdict comes without numbers; of a rule that holds, this one is known.
+            one.result["unexpected_percent"] = 0.0
+    document = ValidationResultsPageRenderer(run_info_at_end=True).render(result)
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(html, encoding="utf-8")
+    page.write_text(DefaultJinjaPageView().render(document), encoding="utf-8")  # type: ignore[no-untyped-call]

@@ -1,0 +1,86 @@
+"""The command line: one line on error, the exit code of its kind, nothing written by a dry run."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from typer.testing import CliRunner
+
+from clickmill import cli, terminal
+from clickmill.contracts.errors import BadData
+from clickmill.job import told
+
+
+@pytest.fixture(autouse=True)
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was printed, with its colours taken off."""
+    lines: list[str] = []
+    for console in (terminal.out, terminal.err):
+        monkeypatch.setattr(console, "print", lambda text="", **_: lines.append(str(text)))
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "bake_bread", "--date", "2024-05-16"], "no job is called bake_bread"),
+        (["run", "find_bots", "--date", "2024-13-01"], "expected YYYY-MM-DD"),
+        (["run", "find_bots", "--date", "2024-05-16", "--to", "2024-05-15"], "is before the first day"),
+        (["run", "find_bots", "--date", "2024-05-16", "--env", "moon"], "no environment is called moon"),
+        (["sources", "check", "x.csv", "--source", "moon"], "no source is called moon"),
+    ],
+)
+def test_a_wrong_word_is_one_line_and_exit_code_2(shown: list[str], words: list[str], said: str) -> None:
+    result = CliRunner().invoke(cli.app, words)
+    assert result.exit_code == 2
+    assert len(shown) == 1 and said in shown[0] and "Traceback" not in result.output
+
+
+def test_a_missing_option_is_usage_too() -> None:
+    assert CliRunner().invoke(cli.app, ["run", "find_bots"]).exit_code == 2
+
+
+def test_an_unexpected_error_leaves_its_trace_in_the_log_and_no_value_on_the_terminal(shown: list[str], spark: SparkSession) -> None:
+    def fails() -> None:
+        raise RuntimeError("visitor 4711 lives in Main Street")
+
+    with pytest.raises(cli.typer.Exit) as ended:
+        told(fails)
+    assert ended.value.exit_code == 1
+    assert "unexpected RuntimeError" in shown[0] and "4711" not in shown[0]
+    assert "4711" in Path(shown[0].rsplit(" ", 1)[1]).read_text()
+
+
+def test_bad_data_ends_with_5(shown: list[str]) -> None:
+    def fails() -> None:
+        raise BadData("day-1.csv: the column price is missing")
+
+    with pytest.raises(cli.typer.Exit) as ended:
+        told(fails)
+    assert ended.value.exit_code == 5 and "day-1.csv: the column price is missing" in shown[0]
+
+
+def test_a_dry_run_says_what_would_be_read_and_replaced_and_writes_nothing(shown: list[str], spark: SparkSession, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    result = CliRunner().invoke(
+        cli.app, ["run", "clean_events", "--date", "2024-05-16", "--to", "2024-05-17", "--lake", str(lake), "--env", "test", "--dry-run"]
+    )
+    assert result.exit_code == 0
+    text = "\n".join(shown)
+    assert "raw.events" in text and "2024-05-15 to 2024-05-19: 0 days are there" in text
+    assert "clean.rejects" in text and "replace 2024-05-16 to 2024-05-17" in text
+    assert not lake.exists()
+
+
+def test_the_river_is_drawn_as_text_and_as_mermaid(shown: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "river.mmd"
+    assert CliRunner().invoke(cli.app, ["flow", "--mermaid", str(file)]).exit_code == 0
+    assert "clean_events" in shown[0]
+    assert 'raw_events["raw.events"] -->|clean_events| clean_events["clean.events"]' in file.read_text()
+
+
+def test_a_table_that_is_not_there_and_one_without_days_are_told(shown: list[str], spark: SparkSession, tmp_path: Path) -> None:
+    options = ["--lake", str(tmp_path / "lake"), "--env", "test"]
+    assert CliRunner().invoke(cli.app, ["show", "clean.evnts", *options]).exit_code == 2
+    assert CliRunner().invoke(cli.app, ["show", "clean.events", *options]).exit_code == 2
+    assert "no table is called clean.evnts" in shown[0] and "clean.events has no days yet" in shown[1]
