@@ -6,7 +6,6 @@ Sessions that the day before left open go on; what landed up to `clean.lateness_
 
 from clickmill import job, quality
 from clickmill.clean import bots, identity, ranges, records, sessions, stream
-from clickmill.contracts import suite
 from clickmill.contracts.tables import BOTS, EVENTS, OPEN_SESSIONS, RAW_EVENTS, REJECTS, VALUE_RANGES
 
 READS = (RAW_EVENTS.landed("clean.lateness_days"), VALUE_RANGES.days_back("clean.range_days"), BOTS.same_days(), OPEN_SESSIONS.days_back(1))
@@ -18,7 +17,7 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     clean, zone = conf.clean, conf.shop.zone
     rows = records.of_days(inputs[RAW_EVENTS], days, zone=zone, **clean.clocks())
     inputs.before_split[EVENTS] = records.filled(rows, fill=clean.fill)
-    rows = quality.with_broken_rules(inputs.before_split[EVENTS], suite.of(EVENTS), column="_rules")
+    rows = quality.with_broken_rules(inputs.before_split[EVENTS], EVENTS, column="_rules")
     rows = ranges.with_outliers(rows, ranges.bounds(inputs[VALUE_RANGES], days, range_days=clean.range_days, min_rows=clean.range_min_rows))
     kept, rejected = records.split(bots.with_flood(rows, inputs[BOTS]))
     carried = records.of_day(inputs[OPEN_SESSIONS], days.widened(back=1).first)

@@ -10,6 +10,7 @@ a rule that is put in needs a bad line of its own.
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, DataType, IntegerType, StructField, StructType
 
-from clickmill import quality
+from clickmill import quality, session
 from clickmill.contracts import resources, suite, tables
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.contracts.suite import Rule
@@ -29,6 +30,23 @@ from clickmill.quality import rows
 FIXTURES = Path(__file__).parent / "fixtures" / "expectations"
 GATED = [table for table in tables.ALL if table.layer != "ops"]
 by_table = pytest.mark.parametrize("table", GATED, ids=lambda table: table.name)
+
+
+# Each of some forty gates over a handful of rows compiles its own code: interpreting takes two thirds of the time.
+INTERPRETED = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+}
+
+
+@pytest.fixture(autouse=True)
+def _interpreted(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "spark" not in request.fixturenames:
+        yield
+        return
+    with session.set_for(request.getfixturevalue("spark"), INTERPRETED):
+        yield
 
 
 def lines(table: Table, kind: str) -> list[dict[str, Any]]:

@@ -122,7 +122,7 @@ build_horovod() {
   rm -rf "$work"
 }
 HOROVOD_KEY=$(key_of requirements/horovod.txt <(type build_horovod))
-step "$WHEELS/.stamp" "$HOROVOD_KEY" "building Horovod $HOROVOD from source (2 to 4 minutes, once)" build_horovod
+step "$WHEELS/.stamp" "$HOROVOD_KEY" "building Horovod $HOROVOD from source (some minutes, once)" build_horovod
 install_horovod() { "$UV" pip install --python .venv/bin/python --no-deps --no-index "$WHEELS"/horovod-*.whl; }
 step .venv/.stamps/horovod "$HOROVOD_KEY" "installing Horovod" install_horovod
 

@@ -16,7 +16,9 @@ def with_values(frame: DataFrame, records: Records, source: Source) -> DataFrame
     """
     expressions = {key: text for key, text in source.expressions().items() if key != "explode"}
     kept = [*SCRATCH, "item_pos"]
-    constants = [F.lit(column.constant).alias(f"__v_columns.{name}") for name, column in source.columns.items() if column.constant is not None]
+    constants = [
+        F.lit(column.constant).alias(f"__v_columns.{name}") for name, column in source.columns.items() if column.constant is not None
+    ]
     try:
         columns = [F.expr(text).alias(f"__v_{key}") for key, text in expressions.items()]
         return frame.select(*kept, *columns, *constants)
@@ -43,7 +45,9 @@ def checked(frame: DataFrame, text: str, key: str, records: Records, source: Sou
         name = missing.split(".")[0].strip("`")
         if str(error.getCondition()).startswith("UNRESOLVED_COLUMN") and name not in ("item", ""):
             if source.read.format == "parquet" or (source.read.format == "csv" and source.read.header):
-                raise BadData(f"{records.file}: column {name} is missing, which {key} of {source.name} reads; the file has {', '.join(records.fields)}") from None
+                raise BadData(
+                    f"{records.file}: column {name} is missing, which {key} of {source.name} reads; there are {', '.join(records.fields)}"
+                ) from None
             reason = f"reads {name}, which is no field; expected one of {', '.join(records.fields)}"
         else:
             reason = f"cannot be resolved over the fields of a record ({error.getCondition()})"
@@ -53,11 +57,17 @@ def checked(frame: DataFrame, text: str, key: str, records: Records, source: Sou
 def tried(spark: SparkSession, exploded: DataFrame, source: Source) -> None:
     """Try every expression on a record that has none of its fields: what raises there would stop a job on real data.
 
+    Needs   expressions that `with_values` could resolve
+
     Raises  UsageError naming the key, and what to write instead
     """
     one = spark.range(1).select(*(F.lit(None).cast(field.dataType).alias(field.name) for field in exploded.schema.fields))
     expressions = {key: text for key, text in source.expressions().items() if key != "explode"}
-    formats = {f"columns.{name}.format": f"try_to_timestamp('2001-02-03', '{column.format}')" for name, column in source.columns.items() if column.format}
+    formats = {
+        f"columns.{name}.format": f"try_to_timestamp('2001-02-03', '{column.format}')"
+        for name, column in source.columns.items()
+        if column.format
+    }
     try:
         one.select(*(F.expr(text).alias(key) for key, text in (expressions | formats).items())).collect()
     except PySparkException:
@@ -67,8 +77,12 @@ def tried(spark: SparkSession, exploded: DataFrame, source: Source) -> None:
 
 
 def _try_one(one: DataFrame, key: str, text: str, source: Source) -> None:
-    expected = "a pattern such as yyyy-MM-dd HH:mm:ss" if key.endswith(".format") else "try_cast, try_divide, get(array, i) or try_element_at"
+    expected = (
+        "a pattern such as yyyy-MM-dd HH:mm:ss" if key.endswith(".format") else "try_cast, try_divide, get(array, i) or try_element_at"
+    )
     try:
         one.select(F.expr(text)).collect()
     except PySparkException as error:
-        raise UsageError(f"{source.name}.yaml: {key}: raises {error.getCondition()} on a record without its fields; expected {expected}") from None
+        raise UsageError(
+            f"{source.name}.yaml: {key}: raises {error.getCondition()} on a record without its fields; expected {expected}"
+        ) from None

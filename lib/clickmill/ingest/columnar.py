@@ -25,7 +25,10 @@ def rows(spark: SparkSession, paths: Sequence[str], schema: StructType) -> DataF
     columns = [F.col(f"`{name}`") for name in sorted(schema.names)]
     read = spark.read.schema(schema).parquet(*paths)
     text = F.to_json(F.struct(*columns), _JSON)
-    hashed = [column if _is_hashable(schema[name].dataType) else F.to_json(F.struct(column)) for name, column in zip(sorted(schema.names), columns, strict=True)]
+    hashed = [
+        column if _is_hashable(schema[name].dataType) else F.to_json(F.struct(column))
+        for name, column in zip(sorted(schema.names), columns, strict=True)
+    ]
     return read.select(
         F.col("_metadata.file_path").alias("__path"),
         F.lit(0).cast("long").alias("__block"),

@@ -12,7 +12,14 @@ from clickmill.contracts.errors import BadData
 
 _FILE = re.compile(r"(?:file|path|footer for file:?)\s*:?\s*((?:file|[a-z0-9]+):/[^\s,]+)", re.IGNORECASE)
 _CONDITION = re.compile(r"\[([A-Z_]+(?:\.[A-Z_]+)*)\]")
-_UNREADABLE = ("FAILED_READ_FILE", "CANNOT_READ_FILE_FOOTER", "EOFException", "ZipException", "incorrect data check", "CANNOT_MERGE_SCHEMAS")
+_UNREADABLE = (
+    "FAILED_READ_FILE",
+    "CANNOT_READ_FILE_FOOTER",
+    "EOFException",
+    "ZipException",
+    "incorrect data check",
+    "CANNOT_MERGE_SCHEMAS",
+)
 
 
 @contextmanager
@@ -35,5 +42,7 @@ def _translated(text: str, source_name: str) -> BadData | None:
         name = unquote(found.group(1)).rstrip(".").rsplit("/", 1)[-1] if found else "a landing file"
         return BadData(f"{name}: cannot be read to its end: truncated, corrupt or of another format; nothing was written, deliver it again")
     if condition and ("CAST" in kind or "ARITHMETIC" in kind or "DIVIDE" in kind or "INVALID" in kind or "OVERFLOW" in kind):
-        return BadData(f"source {source_name}: an expression raised {kind} on a record; write it with try_cast, try_divide, get(array, i) or try_element_at")
+        return BadData(
+            f"source {source_name}: an expression raised {kind} on a record; use try_cast, try_divide, get(array, i), try_element_at"
+        )
     return None

@@ -63,11 +63,10 @@ def listed(spark: SparkSession, source: Source, path: str) -> list[LandingFile]:
         raise
     if not uris:
         raise UsageError(f"{path}: no file there is called {source.read.files} (read.files of {source.name})")
-    files = [_landing_file(source, uri, path) for uri in uris]
-    packed = [file.name for file in files if file.name.lower().endswith(_PACKED)]
+    packed = sorted(uri for uri in uris if uri.lower().endswith(_PACKED))
     if packed:
-        raise UsageError(f"{packed[0]}: is an archive; unpack it and give the folder")
-    return sorted(files, key=lambda file: file.name)
+        raise UsageError(f"{_below(unquote(packed[0]), path)}: is an archive; unpack it and give the folder")
+    return sorted((_landing_file(source, uri, path) for uri in uris), key=lambda file: file.name)
 
 
 def _landing_file(source: Source, uri: str, given: str) -> LandingFile:
@@ -100,7 +99,9 @@ def _landing_date(source: Source, path: str, name: str) -> date | None:
         try:
             return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
         except ValueError:
-            raise BadData(f"{name}: {matches[-1].group(1)} is no date; landing_date.name of {source.name} takes yyyy-MM-dd or yyyyMMdd") from None
+            raise BadData(
+                f"{name}: {matches[-1].group(1)} is no date; landing_date.name of {source.name} takes yyyy-MM-dd or yyyyMMdd"
+            ) from None
     if declared.history is None:
         raise BadData(f"{name}: no date in its name or folder; landing_date.name of {source.name} is {declared.name}")
     return None

@@ -71,10 +71,13 @@ def landed(
         deliveries = manifest.not_seen(reading.scan(spark, source, found), known, source=source.name)
         groups = reading.groups(spark, source, [one.scanned for one in deliveries]) if deliveries else []
         if not groups:
-            nothing = spark.createDataFrame([], table.schema).withColumns({"_pos": F.lit(0), "_unmapped_names": F.lit(None).cast("array<string>")})
+            nothing = spark.createDataFrame([], table.schema).withColumns(
+                {"_pos": F.lit(0), "_unmapped_names": F.lit(None).cast("array<string>")}
+            )
             return Landed(conform(nothing, table), manifest.files(spark, nothing, deliveries, source=source.name))
+        mapped = _with_deliveries(spark, mapped_rows(groups, source, zone), deliveries, source)
         tried(spark, exploded(groups[0], source), source)
-        mapped = keep(_with_deliveries(spark, mapped_rows(groups, source, zone), deliveries, source))
+        mapped = keep(mapped)
         chosen = _of_days(spark, mapped, deliveries, days)
     return Landed(conform(chosen, table), manifest.files(spark, chosen, deliveries, source=source.name))
 
@@ -86,7 +89,7 @@ def check(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str, i
 
 
 def mapped_rows(groups: Sequence[Records], source: Source, zone: str) -> DataFrame:
-    made = "landing_date file block ordinal delivery_id delivery_rank source".split()
+    made = ["landing_date", "file", "block", "ordinal", "delivery_id", "delivery_rank", "source"]
     names = [name for name in TABLES[source.table].columns if name not in made]
     extra = {"__path", "__block", "__ordinal", "_unmapped_names", "item_pos"} - set(names)
     frames = [rows(group, source, zone=zone).select(*names, *sorted(extra)) for group in groups]
@@ -95,7 +98,13 @@ def mapped_rows(groups: Sequence[Records], source: Source, zone: str) -> DataFra
 
 def _with_deliveries(spark: SparkSession, mapped: DataFrame, deliveries: Sequence[Delivery], source: Source) -> DataFrame:
     facts = [
-        (one.scanned.file.uri, one.scanned.file.name, one.scanned.delivery_id, one.scanned.file.delivery_rank, one.scanned.file.landing_date)
+        (
+            one.scanned.file.uri,
+            one.scanned.file.name,
+            one.scanned.delivery_id,
+            one.scanned.file.delivery_rank,
+            one.scanned.file.landing_date,
+        )
         for one in deliveries
     ]
     by_file = spark.createDataFrame(facts, "__path string, file string, delivery_id string, delivery_rank int, _file_date date")
@@ -114,7 +123,9 @@ def _of_days(spark: SparkSession, mapped: DataFrame, deliveries: Sequence[Delive
     for one in deliveries:
         mapped_count = found[one.scanned.file.uri].records if one.scanned.file.uri in found else 0
         if mapped_count != one.scanned.record_count:
-            raise BadData(f"{one.scanned.file.name}: has {one.scanned.record_count} records, {mapped_count} came out of reading; nothing was written")
+            raise BadData(
+                f"{one.scanned.file.name}: has {one.scanned.record_count} records, {mapped_count} came out of reading; nothing was written"
+            )
     earliest = manifest.earliest_dates({uri: row.earliest for uri, row in found.items()}, deliveries, first=days.first)
     facts = [(one.scanned.file.uri, earliest[one.scanned.file.uri], sorted(one.known_dates)) for one in deliveries]
     by_file = spark.createDataFrame(facts, "__path string, _undated_date date, _known_dates array<date>")
@@ -122,5 +133,3 @@ def _of_days(spark: SparkSession, mapped: DataFrame, deliveries: Sequence[Delive
     dated = mapped.join(F.broadcast(by_file), on="__path", how="inner").withColumn("landing_date", landing)
     in_days = F.col("landing_date").between(F.lit(days.first), F.lit(days.last))
     return dated.where(in_days & ~F.array_contains("_known_dates", F.col("landing_date")))
-
-

@@ -30,7 +30,9 @@ def declared(source: Source) -> StructType:
     try:
         fields = StructType.fromDDL(str(source.read.fields))
     except ParseException:
-        raise UsageError(f"{source.name}.yaml: read.fields: expected Spark DDL, such as `user STRING, items ARRAY<STRUCT<id: STRING>>`") from None
+        fields = None
+    if not isinstance(fields, StructType):
+        raise UsageError(f"{source.name}.yaml: read.fields: expected Spark DDL, such as `user STRING, items ARRAY<STRUCT<id: STRING>>`")
     wrong = _not_text(fields, "")
     if wrong:
         raise UsageError(f"{source.name}.yaml: read.fields: {wrong[0]}: expected STRING; columns take the type of the contract later")
@@ -77,7 +79,13 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     unmapped = _without(inside.unknown, F.col("__texts"), source.unmapped(fields.names))
     extra = ["__items"] if items else []
     frame = lines.select(
-        *PLACE, line.alias("__text"), problems.alias("__problems"), "__readable", unmapped.alias("__unmapped"), *extra, *_quoted(fields.names)
+        *PLACE,
+        line.alias("__text"),
+        problems.alias("__problems"),
+        "__readable",
+        unmapped.alias("__unmapped"),
+        *extra,
+        *_quoted(fields.names),
     )
     return Records(frame, tuple(fields.names), file, _type_at(fields, items) if items else None)
 
@@ -164,14 +172,21 @@ def _with_text_items(data_type: DataType, path: list[str]) -> DataType:
     if not path:
         return ArrayType(StringType())
     assert isinstance(data_type, StructType)
-    return StructType([StructField(f.name, _with_text_items(f.dataType, path[1:]) if f.name == path[0] else f.dataType) for f in data_type.fields])
+    return StructType(
+        [StructField(f.name, _with_text_items(f.dataType, path[1:]) if f.name == path[0] else f.dataType) for f in data_type.fields]
+    )
 
 
 def _inside(texts: Column, keys: Column, fields: StructType, prefix: str) -> Inside:
     """Unknown and doubled keys of an object and of the declared objects in it; `prefix` stands before their names."""
     known = F.array(*(F.lit(name) for name in fields.names))
     unknown = F.map_filter(texts, lambda key, _: ~F.array_contains(known, key))
-    entries = [F.transform(F.map_entries(unknown), lambda entry: F.struct(F.concat(F.lit(prefix), entry["key"]).alias("key"), entry["value"].alias("value")))]
+    entries = [
+        F.transform(
+            F.map_entries(unknown),
+            lambda entry: F.struct(F.concat(F.lit(prefix), entry["key"]).alias("key"), entry["value"].alias("value")),
+        )
+    ]
     doubled = [_doubled(keys, fields.names, prefix)]
     for field in fields.fields:
         if isinstance(field.dataType, StructType):
@@ -184,7 +199,7 @@ def _inside(texts: Column, keys: Column, fields: StructType, prefix: str) -> Ins
 
 def _doubled(keys: Column, names: list[str], prefix: str) -> Column:
     lowered = F.transform(keys, lambda key: F.lower(key))
-    times = {f"{prefix}{name}": F.size(F.filter(lowered, lambda key, name=name: key == name.lower())) > 1 for name in names}  # type: ignore[misc]
+    times = {f"{prefix}{name}": F.size(F.array_remove(lowered, name.lower())) < F.size(lowered) - 1 for name in names}
     # Hardly a record has one: the check by name is made only where two keys are alike.
     return F.when(F.size(F.array_distinct(lowered)) < F.size(keys), named(times)).otherwise(named({}))
 

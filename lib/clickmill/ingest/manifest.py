@@ -1,10 +1,10 @@
 """The file manifest: which content of which file landed on which day, so that the same file again changes nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
@@ -53,7 +53,11 @@ def counted(rows: DataFrame) -> DataFrame:
     """
     key, is_mapped = ("landing_date", "file", "delivery_id"), F.size("problems") == 0
     alone = rows.where("_pos = 0").select(*key, F.lit(1).alias("_rows"), is_mapped.alias("_mapped"))
-    of_list = rows.where("_pos > 0").groupBy(*key, "block", "ordinal").agg(F.count("*").cast("int").alias("_rows"), F.max(is_mapped).alias("_mapped"))
+    of_list = (
+        rows.where("_pos > 0")
+        .groupBy(*key, "block", "ordinal")
+        .agg(F.count("*").cast("int").alias("_rows"), F.max(is_mapped).alias("_mapped"))
+    )
     records = alone.unionByName(of_list.drop("block", "ordinal"))
     return records.groupBy(*key).agg(
         F.count("*").alias("record_count"),
@@ -72,8 +76,14 @@ def files(spark: SparkSession, rows: DataFrame, deliveries: Iterable[Delivery], 
     key = ("landing_date", "file", "delivery_id")
     # Records have few different sets of names: those are counted first, and taken apart after.
     sets = rows.where(F.size("_unmapped_names") > 0).groupBy(*key, "_unmapped_names").agg(F.count("*").alias("_count"))
-    per_field = sets.select(*key, "_count", F.explode("_unmapped_names").alias("_field")).groupBy(*key, "_field").agg(F.sum("_count").alias("_count"))
-    per_file = per_field.groupBy(*key).agg(F.map_from_entries(F.array_sort(F.collect_list(F.struct("_field", "_count")))).alias("unmapped_fields"))
+    per_field = (
+        sets.select(*key, "_count", F.explode("_unmapped_names").alias("_field"))
+        .groupBy(*key, "_field")
+        .agg(F.sum("_count").alias("_count"))
+    )
+    per_file = per_field.groupBy(*key).agg(
+        F.map_from_entries(F.array_sort(F.collect_list(F.struct("_field", "_count")))).alias("unmapped_fields")
+    )
     whole = [one.scanned for one in deliveries]
     sizes = spark.createDataFrame(
         [(one.file.name, one.delivery_id, one.size_bytes, one.record_count) for one in whole],
@@ -81,7 +91,11 @@ def files(spark: SparkSession, rows: DataFrame, deliveries: Iterable[Delivery], 
     )
     with_records = counted(rows).join(per_file, on=list(key), how="left").join(F.broadcast(sizes), on=["file", "delivery_id"], how="inner")
     empty = spark.createDataFrame(
-        [(one.file.landing_date, one.file.name, one.delivery_id, one.size_bytes) for one in whole if one.record_count == 0 and one.file.landing_date],
+        [
+            (one.file.landing_date, one.file.name, one.delivery_id, one.size_bytes)
+            for one in whole
+            if one.record_count == 0 and one.file.landing_date
+        ],
         "landing_date date, file string, delivery_id string, size_bytes long",
     ).withColumns({name: F.lit(0).cast("long") for name in (*_COUNTS, "file_record_count")})
     both = with_records.unionByName(empty, allowMissingColumns=True)
@@ -100,27 +114,35 @@ def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str,
     key = ("landing_date", "file", "delivery_id")
     # What is collected grows with files and days, never with records.
     found = {tuple(row[name] for name in key): tuple(row[name] for name in _COUNTS) for row in counted(rows).collect()}
-    told = {tuple(row[name] for name in key): tuple(row[name] for name in _COUNTS) for row in written.select(*key, *_COUNTS).collect()}
+    manifest = written.collect()
+    told = {tuple(row[name] for name in key): tuple(row[name] for name in _COUNTS) for row in manifest}
     for place in sorted({*found, *told}):
         records, mapped, rejected, _ = told.get(place, _NONE)
         if found.get(place, _NONE) != told.get(place) or records != mapped + rejected:
             raise BadData(f"{place[1]} ({place[0]}): the rows written are not those that the file manifest counts")
     counts = {name: sum(one[place] for one in told.values()) for place, name in enumerate(("records", "mapped", "rejected", "rows"))}
-    counts["records_waiting_for_their_days"] = _waiting(written, before)
-    problems = rows.where(F.size("problems") > 0).select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem")
+    counts["records_waiting_for_their_days"] = _waiting(manifest, before)
+    problems = (
+        rows.where(F.size("problems") > 0).select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem")
+    )
     return counts | {f"rows_{row.problem}": row["count"] for row in problems.collect()}
 
 
-def _waiting(written: DataFrame, before: DataFrame) -> int:
-    file = ["source", "file", "delivery_id"]
-    ours = before.join(written.select(*file).distinct(), on=file, how="left_semi")
-    per_file = ours.unionByName(written).groupBy(*file).agg((F.max("file_record_count") - F.sum("record_count")).alias("left"))
-    wrong = per_file.where("left < 0").orderBy("file").first()
-    if wrong is not None:
-        raise BadData(f"{wrong.file}: more records were taken than the file has")
-    row = per_file.agg(F.coalesce(F.sum("left"), F.lit(0))).first()
-    assert row is not None
-    return int(row[0])
+def _waiting(written: Sequence[Row], before: DataFrame) -> int:
+    """Records of the files of this run that landed on no day of this run or an earlier one."""
+    left: dict[tuple[str, str, str], int] = {}
+    for row in written:
+        file = (row.source, row.file, row.delivery_id)
+        left[file] = left.get(file, row.file_record_count) - row.record_count
+    if any(left.values()):
+        sums = before.groupBy("source", "file", "delivery_id").agg(F.sum("record_count")).collect()
+        for source, name, delivery_id, taken in sums:
+            if (source, name, delivery_id) in left:
+                left[source, name, delivery_id] -= taken
+    for (_, name, _), count in left.items():
+        if count < 0:
+            raise BadData(f"{name}: more records were taken than the file has")
+    return sum(left.values())
 
 
 def earliest_dates(per_file: Mapping[str, date | None], deliveries: Iterable[Delivery], *, first: date) -> dict[str, date]:

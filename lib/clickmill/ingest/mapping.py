@@ -28,7 +28,9 @@ def rows(records: Records, source: Source, *, zone: str) -> DataFrame:
     frame = with_values(exploded(records, source), records, source)
     types = {field.name: field.dataType for field in frame.schema.fields}
     frame, problems = _with_columns(frame, types, source, zone)
-    frame = _with_text_of_first(frame.withColumn("problems", F.array_distinct(F.concat("__problems", F.when(F.col("__readable"), problems).otherwise(named({}))))))
+    frame = _with_text_of_first(
+        frame.withColumn("problems", F.array_distinct(F.concat("__problems", F.when(F.col("__readable"), problems).otherwise(named({})))))
+    )
     return _with_events(frame, types, source, zone) if source.table == "events" else frame
 
 
@@ -84,7 +86,9 @@ def _with_columns(frame: DataFrame, types: dict[str, DataType], source: Source, 
     missing = [field for field in contract.fields if field.name in COLUMNS[source.table] and field.name not in out]
     frame = frame.withColumns({field.name: F.lit(None).cast(field.dataType) for field in missing})
     site = F.lit(source.site_id.constant).cast("string") if source.site_id.value is None else F.col("__v_site_id").cast("string")
-    frame = frame.withColumns({"site_id": F.coalesce(F.when(F.trim(site) != "", site), F.lit(source.name)), **{name: F.col(f"__t_{name}") for name in out}})
+    frame = frame.withColumns(
+        {"site_id": F.coalesce(F.when(F.trim(site) != "", site), F.lit(source.name)), **{name: F.col(f"__t_{name}") for name in out}}
+    )
     if source.event_types is None:
         return frame, named(problems)
     frame = frame.withColumn("event_type", F.when(F.col("__readable"), _event_type(source)))
@@ -111,7 +115,14 @@ def _event_type(source: Source) -> Column:
 def _with_text_of_first(frame: DataFrame) -> DataFrame:
     entries = F.array_sort(F.map_entries("__unmapped"))
     unmapped = F.when(F.size("__unmapped") > 0, F.to_json(F.map_from_entries(entries)))
-    return frame.withColumns({"record_text": F.when(F.col("item_pos") <= 1, F.col("__text")), "unmapped": unmapped, "_unmapped_names": F.array_sort(F.map_keys("__unmapped")), "state_pos": F.lit(0)})
+    return frame.withColumns(
+        {
+            "record_text": F.when(F.col("item_pos") <= 1, F.col("__text")),
+            "unmapped": unmapped,
+            "_unmapped_names": F.array_sort(F.map_keys("__unmapped")),
+            "state_pos": F.lit(0),
+        }
+    )
 
 
 def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, zone: str) -> DataFrame:

@@ -81,11 +81,20 @@ class Read(Part):
     @model_validator(mode="after")
     def _fits_the_format(self) -> Self:
         given = self.model_fields_set
-        for key, formats in {"sep": "csv", "header": "csv", "quote": "csv", "escape": "csv", "regex": "log", "encoding": "csv json log"}.items():
+        for key, formats in {
+            "sep": "csv",
+            "header": "csv",
+            "quote": "csv",
+            "escape": "csv",
+            "regex": "log",
+            "encoding": "csv json log",
+        }.items():
             if key in given and self.format not in formats.split():
                 raise ValueError(f"{key} has no meaning for {self.format}; expected with {formats}")
         if self.format == "json" and not isinstance(self.fields, str):
-            raise ValueError("fields: expected the Spark DDL of the fields that are read, such as `user STRING, items ARRAY<STRUCT<id: STRING>>`")
+            raise ValueError(
+                "fields: expected the Spark DDL of the fields that are read, such as `user STRING, items ARRAY<STRUCT<id: STRING>>`"
+            )
         if self.format == "csv" and self.header == isinstance(self.fields, list):
             raise ValueError("fields: expected a list of names for files without a header, and none for files with one")
         if self.format == "log" and not (self.regex and compiled(self.regex).groupindex):

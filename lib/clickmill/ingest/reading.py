@@ -21,7 +21,7 @@ def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> l
     if source.read.format != "parquet":
         has_header = source.read.format == "csv" and source.read.header
         return scanned(lines(spark, source.read, [file.path for file in files]), files, has_header=has_header)
-    found = {}
+    found: dict[str, Scanned] = {}
     for schema, group in _by_schema(spark, files).items():
         frame = columnar.rows(spark, [file.path for file in group], schema)
         found |= {one.file.uri: one for one in scanned(frame, group, has_header=False)}
@@ -37,7 +37,9 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
     sizes = {one.file.uri: one.size_bytes for one in files}
     if read.format == "parquet":
         by_schema = _by_schema(spark, [one.file for one in files])
-        return [columnar.records(_parquet(spark, group, schema, sizes), source, schema, group[0].name) for schema, group in by_schema.items()]
+        return [
+            columnar.records(_parquet(spark, group, schema, sizes), source, schema, group[0].name) for schema, group in by_schema.items()
+        ]
     if read.format == "csv" and read.header:
         by_header: dict[tuple[str, ...], list[LandingFile]] = {}
         for one in files:
@@ -72,4 +74,4 @@ def _by_schema(spark: SparkSession, files: Iterable[LandingFile]) -> dict[Struct
     for file in files:
         schema = columnar.schema(spark, file.path)
         found.setdefault(schema.json(), (schema, []))[1].append(file)
-    return {schema: group for schema, group in found.values()}  # noqa: C416
+    return dict(found.values())

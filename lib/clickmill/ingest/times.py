@@ -12,6 +12,7 @@ from clickmill.ingest.parts import Column as Declared
 
 # Spark casts far more than this: a year alone, or a time alone, which it takes as one of today.
 _ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?\s?(Z|UTC|[+-]\d{2}(:?\d{2})?)?$"
+_NO_SECONDS = r"^(.{10}[T ]\d{2}:\d{2})(?=$|\s?(Z|UTC|[+-]))"
 _HAS_OFFSET = r"[T ]\d{2}:.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 _ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
 _MICROS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
@@ -47,7 +48,8 @@ def instant(value: Column, given: DataType, declared: Declared, *, zone: str) ->
     elif isinstance(given, TimestampNTZType):
         found = local(value.cast("timestamp"), zone)
     else:
-        text = F.trim(value)
+        # Spark takes an offset behind seconds only.
+        text = F.regexp_replace(F.trim(value), _NO_SECONDS, "$1:00")
         parsed = F.when(text.rlike(_ISO_TIME), text.try_cast("timestamp"))
         found = F.when(text.rlike(_HAS_OFFSET), parsed).otherwise(local(parsed, zone))
     return F.when(found.between(F.lit(_EARLIEST).cast("timestamp"), F.lit(_LATEST).cast("timestamp")), found)

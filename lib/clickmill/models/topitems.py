@@ -22,11 +22,13 @@ class Items:
     """Factors of the items of one site, in order of their ids: a smaller place is a smaller id.
 
     ids  I ids;  vectors  (I, K);  units  (I, K), each row of length one, or zero where the vector is zero
+    longest  length of the longest vector
     """
 
     ids: Sequence[str]
     vectors: Floats
     units: Doubles
+    longest: float
 
 
 def items_of(ids: Sequence[str], vectors: Floats) -> Items:
@@ -41,7 +43,7 @@ def items_of(ids: Sequence[str], vectors: Floats) -> Items:
     doubles = sorted_vectors.astype(np.float64)
     lengths = np.sqrt((doubles * doubles).sum(axis=1, keepdims=True))  # (I, 1)
     units = np.divide(doubles, lengths, out=np.zeros_like(doubles), where=lengths > 0)
-    return Items([ids[place] for place in order], sorted_vectors, units)
+    return Items([ids[place] for place in order], sorted_vectors, units, float(lengths.max(initial=0.0)))
 
 
 def blocks(users: int, items: int) -> list[slice]:
@@ -66,8 +68,7 @@ def best(users: Floats, items: Items, wanted: Sequence[int]) -> list[tuple[Place
     scores = users @ items.vectors.T  # (B, I)
     maxima = _group_maxima(scores)  # (B, G)
     lengths = np.linalg.norm(users.astype(np.float64), axis=1)  # (B,)
-    longest = np.linalg.norm(items.vectors.astype(np.float64), axis=1).max(initial=0.0)
-    rounding = 2 * users.shape[1] * np.finfo(np.float32).eps * lengths * longest  # (B,)
+    rounding = 2 * users.shape[1] * np.finfo(np.float32).eps * lengths * items.longest  # (B,)
     return [_best_of(users[b], scores[b], maxima[b], rounding[b], items, wanted[b]) for b in range(len(users))]
 
 

@@ -1,0 +1,69 @@
+"""What the tests of ingestion share: Spark as an ingest job has it, and landing files written for one test."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from clickmill import session
+from clickmill.contracts.days import Days
+from clickmill.contracts.tables import RAW_FILES
+from clickmill.ingest import ingest
+from clickmill.ingest.source import TABLES, parse
+from ingest.shop import Ingested
+
+Ingest = Callable[..., Ingested]
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_job(spark: SparkSession) -> Iterator[None]:
+    with session.set_for(spark, ingest.SPARK_CONF):
+        yield
+
+
+@pytest.fixture
+def land(tmp_path: Path) -> Callable[[Mapping[str, bytes | str]], str]:
+    """Write landing files, by name, and give their folder."""
+
+    def write(contents: Mapping[str, bytes | str]) -> str:
+        for name, content in contents.items():
+            path = tmp_path / "landing" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(tmp_path / "landing")
+
+    return write
+
+
+@pytest.fixture
+def run(spark: SparkSession) -> Ingest:
+    """Ingest what lies in a folder, as the jobs do."""
+
+    def ingested(
+        source_text: str,
+        folder: str,
+        *,
+        first: date = date(2024, 3, 1),
+        last: date | None = None,
+        known: DataFrame | None = None,
+        zone: str = "UTC",
+        name: str = "shop",
+    ) -> Ingested:
+        source = parse(source_text, f"{name}.yaml")
+        table = TABLES[source.table]
+        before = spark.createDataFrame([], RAW_FILES.schema) if known is None else known
+        landed = ingest.landed(
+            spark,
+            source,
+            folder,
+            Days(first, last or first),
+            table=table,
+            zone=zone,
+            known=before,
+            keep=lambda frame: frame.localCheckpoint(),
+        )
+        return Ingested(landed.rows, landed.files, before)
+
+    return ingested

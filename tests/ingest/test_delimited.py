@@ -1,0 +1,120 @@
+"""CSV, TSV and their kin: bound by the header of each file, counted on the line as it came."""
+
+import gzip
+from datetime import date
+
+import pytest
+
+from clickmill.contracts.errors import BadData, UsageError
+from ingest.shop import EVENTS_CSV, HEADER
+
+
+def test_files_with_the_same_columns_in_another_order_bind_by_name(run, land):
+    folder = land(
+        {
+            "2024-03-01.csv": "user,item,type,at,price\n1,10,view,1709254800,5\n",
+            "2024-03-02.csv": "item,user,type,price,at\n20,2,view,6,1709341200\n",
+        }
+    )
+    got = run(EVENTS_CSV, folder, last=date(2024, 3, 2))
+    assert [(row.visitor_id, row.item_id, str(row.price), row.problems) for row in got.rows] == [
+        ("1", "10", "5.0000", []),
+        ("2", "20", "6.0000", []),
+    ]
+
+
+def test_a_file_that_lacks_a_mapped_column_stops_the_run_and_is_named_with_the_column(run, land):
+    folder = land(
+        {"a-2024-03-01.csv": HEADER + "1,10,view,1709254800,5\n", "b-2024-03-01.csv": "user,item,type,at\n3,30,view,1709254800\n"}
+    )
+    with pytest.raises(
+        BadData, match=r"b-2024-03-01.csv: column price is missing, which columns.price of shop reads; there are user, item, type, at"
+    ):
+        run(EVENTS_CSV, folder)
+
+
+def test_a_column_that_nobody_mapped_is_kept_as_text_and_counted(run, land):
+    got = run(
+        EVENTS_CSV,
+        land({"2024-03-01.csv": "user,item,type,at,price,coupon,a\n1,10,view,1709254800,5,SPRING,\n2,10,view,1709254801,5,,z\n"}),
+    )
+    assert got.column("unmapped") == ['{"a":"","coupon":"SPRING"}', '{"a":"z","coupon":""}']
+    assert got.files[0].unmapped_fields == {"a": 2, "coupon": 2}
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_invisible(run, land):
+    got = run(EVENTS_CSV, land({"2024-03-01.csv": b"\xef\xbb\xbfuser,item,type,at,price\r\nu\xc3\xa9,10,view,1709254800,5\r\n"}))
+    assert [(row.visitor_id, str(row.price), row.record_text) for row in got.rows] == [("ué", "5.0000", "ué,10,view,1709254800,5")]
+
+
+def test_a_doubled_header_name_stops_the_run_and_both_positions_are_named(run, land):
+    with pytest.raises(BadData, match=r"2024-03-01.csv: the header names price twice, at positions 1 and 3"):
+        run(EVENTS_CSV, land({"2024-03-01.csv": "price,qty,price,user,item,type,at\n"}))
+
+
+def test_all_members_of_a_concatenated_gzip_are_read_and_the_inner_header_is_no_record_of_a_user(run, land):
+    member = gzip.compress(HEADER.encode() + b"1,10,view,1709254800,5\n")
+    got = run(EVENTS_CSV, land({"2024-03-01.csv.gz": member + gzip.compress(HEADER.encode() + b"2,20,buy,1709254801,6\n")}))
+    assert got.problems() == [[], ["header_line"], []]
+    assert got.column("visitor_id") == ["1", None, "2"]
+    assert got.counts["records"] == 3
+    assert got.counts["mapped"] == 2
+
+
+def test_fields_are_counted_on_the_line_and_nothing_is_shifted(run, land):
+    lines = ["1,10,view,1709254800,5", "2,view,1709254800,5", "3,10,view,1709254800,5,", "", "4,10,view,1709254800,"]
+    got = run(EVENTS_CSV, land({"2024-03-01.csv": HEADER + "\n".join(lines)}))
+    assert got.problems() == [[], ["wrong_field_count"], ["wrong_field_count"], ["empty_line"], []]
+    assert got.column("visitor_id") == ["1", None, None, None, "4"]
+    assert got.column("record_text") == lines
+    assert [row.event_id is None for row in got.rows] == [False, True, True, True, False]
+    assert got.column("ordinal") == [1, 2, 3, 4, 5]
+
+
+def test_quoted_fields_hold_separators_and_doubled_quotes_and_a_broken_quote_is_told(run, land):
+    lines = [
+        '"1,a","say ""hi"" ",view,1709254800,5',
+        '2,12" pipe,view,1709254800,5',
+        '3,"open,view,1709254800,5',
+        '"4"x,10,view,1709254800,5',
+    ]
+    got = run(EVENTS_CSV, land({"2024-03-01.csv": HEADER + "\n".join(lines)}))
+    assert got.problems() == [[], [], ["bad_quoting"], ["bad_quoting"]]
+    assert [(row.visitor_id, row.item_id) for row in got.rows[:2]] == [("1,a", 'say "hi" '), ("2", '12" pipe')]
+
+
+def test_a_backslash_escapes_a_quote_where_the_source_says_so(run, land):
+    source = EVENTS_CSV.replace("{format: csv}", "{format: csv, quote: \"'\", escape: '\\'}")
+    got = run(source, land({"2024-03-01.csv": HEADER + "'a\\'b,c',10,view,1709254800,5\n"}))
+    assert got.column("visitor_id") == ["a'b,c"]
+
+
+def test_tabs_come_without_quoting_and_longer_separators_are_separators(run, land):
+    tabs = EVENTS_CSV.replace("{format: csv}", '{format: csv, sep: "\\t"}')
+    got = run(tabs, land({"2024-03-01.csv": '"\t10\tview\t1709254800\t5\n'.join(["user\titem\ttype\tat\tprice\n", ""])}))
+    assert got.column("visitor_id") == ['"']
+    bars = EVENTS_CSV.replace("{format: csv}", '{format: csv, sep: "||", header: false, fields: [user, item, type, at, price]}')
+    got = run(bars, land({"2024-03-01.csv": "1|2||10||view||1709254800||5\n"}))
+    assert [(row.visitor_id, row.item_id, row.ordinal) for row in got.rows] == [("1|2", "10", 0)]
+
+
+@pytest.mark.parametrize(("encoding", "codec"), [("windows-1252", "cp1252"), ("UTF-16LE", "utf-16"), ("UTF-16BE", "utf-16-be")])
+def test_other_encodings_are_read_as_declared(run, land, encoding, codec):
+    source = EVENTS_CSV.replace("{format: csv}", f"{{format: csv, encoding: {encoding}}}")
+    got = run(
+        source,
+        land({"2024-03-01.csv": (HEADER.replace("\n", "\r\n") + "Zoë€,10,view,1709254800,5\r\nü,11,view,1709254800,5").encode(codec)}),
+    )
+    assert got.column("visitor_id") == ["Zoë€", "ü"]
+    assert got.problems() == [[], []]
+
+
+def test_bytes_that_are_no_text_are_told_and_the_lines_beside_them_are_read(run, land):
+    got = run(EVENTS_CSV, land({"2024-03-01.csv": HEADER.encode() + b"\xff\xfe,10,view,1709254800,5\n2,10,view,1709254800,5\n"}))
+    assert got.problems() == [["bad_encoding"], []]
+
+
+def test_a_name_that_a_headerless_source_does_not_declare_is_an_error_of_its_key(run, land):
+    source = EVENTS_CSV.replace("{format: csv}", "{format: csv, header: false, fields: [user, item, type, at]}")
+    with pytest.raises(UsageError, match=r"shop.yaml: columns.price: reads price, which is no field; expected one of user, item, type, at"):
+        run(source, land({"2024-03-01.csv": "1,10,view,1709254800\n"}))

@@ -1,0 +1,76 @@
+"""Source files: a mistake is told with the file, the key's full path and what was expected."""
+
+import pytest
+
+from clickmill import config
+from clickmill.contracts.errors import UsageError
+from clickmill.ingest.expression import names, refusal
+from clickmill.ingest.source import parse
+from ingest.shop import EVENTS_CSV
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("price: price", "prise: price", "columns.prise: raw.events has no such column to map; expected one of visitor_id, account_id"),
+        ("buy: purchase", "buy: purchases", "event_types: purchases is no event type; expected one of page_view, item_view"),
+        ("unit: seconds", "unit: days", "columns.event_at.unit: Input should be 'seconds', 'milliseconds' or 'microseconds'"),
+        ("unit: seconds", "units: seconds", "columns.event_at.units: no such key; expected one of value, constant, unit, format, zone"),
+        ("name: shop", "name: shop\nsight: x", "sight: no such key; expected one of name, table, site_id, read"),
+        ("name: shop", "name: store", "name: is store, expected shop, as the file is called"),
+        ("name: shop", "name: shop\nname: shop", "line 3: the key name is there twice"),
+        ("name: shop", "name: [", "expected YAML"),
+        ("{format: csv}", "{format: csv, regex: x}", "read: regex has no meaning for csv; expected with log"),
+        ("{format: csv}", "{format: json}", "read: fields: expected the Spark DDL"),
+        ("{format: csv}", "{format: csv, encoding: latin9000}", "read.encoding: latin9000 is no encoding"),
+        ("{format: csv}", "{format: log, regex: '(a'}", "read.regex: expected a regular expression"),
+        (
+            "visitor_id: user",
+            "visitor_id: uuid()",
+            "columns.visitor_id.value: uuid depends on chance; expected an expression over the fields",
+        ),
+        ("visitor_id: user", "visitor_id: (select 1)", "columns.visitor_id.value: select depends on other tables"),
+        ("event_at: {value: at, unit: seconds}, ", "", "columns.event_at: missing; raw.events needs it"),
+        ("ids: {key: [item, type, at]}", "", "ids: expected for events"),
+        ("ids: {key: [item, type, at]}", "ids: {key: []}", "ids.key: List should have at least 1 item"),
+        ("(\\d{4}-\\d{2}-\\d{2})", "\\d{8}", "landing_date: name: expected a group around the date"),
+        ("price: price}", "price: price}\nzone: Europe/Londres", "zone: Europe/Londres is no time zone"),
+    ],
+)
+def test_a_mistake_names_the_file_the_key_and_what_was_expected(old, new, message):
+    assert old in EVENTS_CSV
+    with pytest.raises(UsageError) as raised:
+        parse(EVENTS_CSV.replace(old, new), "conf/sources/shop.yaml")
+    assert str(raised.value).startswith("conf/sources/shop.yaml: ")
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_every_source_that_is_shipped_can_be_read():
+    shipped = {
+        "taobao",
+        "eshop_clothing",
+        "online_retail",
+        "expedia",
+        "completejourney",
+        "completejourney_items",
+        "completejourney_users",
+        "events_jsonl",
+    }
+    assert shipped <= {config.source(name).name for name in config.source_names()}
+
+
+def test_names_are_those_of_fields_and_not_of_functions_parts_types_or_text():
+    assert names("coalesce(a.b, `c d`, cast(e as date), 'f', date'2020-01-01', filter(g, x -> x.h > 1)[0])") == {
+        "a",
+        "c d",
+        "e",
+        "g",
+        "x",
+        "as",
+    }
+
+
+def test_words_that_only_sound_like_time_or_chance_are_fields():
+    assert refusal("now + user + a.rand") is None
+    assert refusal("date_add(CURRENT_DATE, 1)") is not None
