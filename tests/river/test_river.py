@@ -52,6 +52,7 @@ def landings() -> dict[str, list[str]]:
         )
     ]
     second.append('{"event_id": "cut", "site_id": "sh')
+    second += [line(f"v{n}-more", f"2024-05-17T1{n}:00:00Z", f"v{n}", item_id=TASTES["tools"][n - 1]) for n in (1, 2, 3, 4)]
     third += [line("late", "2024-05-16T20:00:00Z", "v4", item_id="w4"), line("ok", "2024-05-18T08:00:00Z", "v4", item_id="w4")]
     third.append(
         line("refund", "2024-05-18T08:01:00Z", "v1", "refund", order_id="o-v1", items=[{"item_id": TASTES["tools"][0], "price": "9.90"}])
