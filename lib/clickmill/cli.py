@@ -10,7 +10,7 @@ from clickmill import config, job, log, river, session, staleness, terminal
 from clickmill import doctor as health
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.tables import ALL, BY_NAME
-from clickmill.ingest import check
+from clickmill.ingest import check, ingest
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
@@ -79,7 +79,7 @@ def check_source(
         conf = config.load(env)
         log.configure(conf.run.log_folder)
         one = config.source(name)
-        with terminal.progress(), session.started("clickmill sources check") as spark:
+        with terminal.progress(), session.started("clickmill sources check") as spark, session.set_for(spark, ingest.SPARK_CONF):
             report = check.check(spark, one, file, zone=conf.shop.zone)
         for line in report.lines():
             terminal.out.print(line, markup=False)

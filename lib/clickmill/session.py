@@ -39,7 +39,7 @@ def build(app_name: str, extra: Mapping[str, str] | None = None) -> SparkSession
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         for key, value in config.spark_properties("local").items():
-            conf.set(key, value)
+            conf.set(key, value.replace("conf/spark/log4j2.properties", _log4j_file()))
         # Jars that set-up resolved are taken as they lie; asking Ivy again costs seconds and thirty lines of talk.
         jars = sorted(map(str, (config.cache_folder() / "ivy" / "jars").glob("*.jar")))
         conf.set("spark.jars", ",".join(jars)) if jars else conf.set("spark.jars.packages", DELTA_PACKAGE)
@@ -94,6 +94,6 @@ def executors_differ(spark: SparkSession) -> str | None:
     return f"the executors {missing[0]}: send the environment archive built by `make archive`" if missing else None
 
 
-def log4j_file() -> str:
-    """Path of the logging properties that keep Java traces off the terminal."""
+def _log4j_file() -> str:
+    """Whole path of the logging properties that keep Java traces off the terminal: the working folder may be any."""
     return str(resources.folder("conf").joinpath("spark").joinpath("log4j2.properties"))

@@ -61,7 +61,14 @@ def test_a_history_is_taken_day_by_day_with_nothing_lost_or_doubled(run, land):
     assert second_day.counts["records_waiting_for_their_days"] == 2
     rest = run(HISTORY, folder, last=LAST, known=second_day.manifest)
     assert rest.column("visitor_id") == ["?", "a"]
-    assert rest.counts == {"records": 2, "mapped": 1, "rejected": 1, "rows": 2, "records_waiting_for_their_days": 0, "rows_bad_event_at": 1}
+    assert rest.counts == {
+        "records": 2,
+        "mapped": 1,
+        "rejected": 1,
+        "rows": 2,
+        "records_waiting_for_their_days": 0,
+        "reason bad_event_at": 1,
+    }
     assert run(HISTORY, folder, last=LAST, known=second_day.manifest.union(rest.manifest)).rows == []
 
 

@@ -125,7 +125,7 @@ def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str,
     problems = (
         rows.where(F.size("problems") > 0).select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem")
     )
-    return counts | {f"rows_{row.problem}": row["count"] for row in problems.collect()}
+    return counts | {f"reason {row.problem}": row["count"] for row in problems.collect()}
 
 
 def _waiting(written: Sequence[Row], before: DataFrame) -> int:
