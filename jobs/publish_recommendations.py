@@ -15,7 +15,7 @@ from clickmill.publish import recommendations as lists
 
 READS = (CANDIDATES.window(1), INTERACTIONS.window("models.window_days"), ITEMS.up_to(), USERS.up_to())
 WRITES = (RECOMMENDATIONS,)
-CONFIG = ("models", "publish", "shop")
+CONFIG = ("publish", "shop")
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:

@@ -87,14 +87,14 @@ class Lake:
     def write(self, frame: DataFrame, table: Table, days: Days, note: Mapping[str, object]) -> Written:
         """Replace the days of a run by `frame` in one commit, or append it, as the contract of the table says.
 
-        A range of days is shuffled by day first, so that a day gets few files
-        whatever the frame was partitioned by; Spark splits what is too big.
+        A range of days, and what many landing files brought, is shuffled by day first, so
+        that a day gets few files whatever the frame was partitioned by; Spark splits what is too big.
 
         Raises  ContractError when the frame does not fit; Delta's own error when a row lies outside the days
         """
         before = self.head(table)
         rows = conform(frame, table)
-        if table.day is not None and len(days) > 1:
+        if table.day is not None and (len(days) > 1 or table.write == "append"):
             rows = rows.hint("rebalance", table.day)
         writer = rows.write.format("delta").option("userMetadata", json.dumps(note, sort_keys=True))
         replaced = Days(days.last, days.last) if table.write == "last_day" else days

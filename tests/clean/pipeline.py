@@ -31,5 +31,5 @@ def clean(
     before = carried if carried is not None else frame(spark, OPEN_SESSIONS, [])
     before = records.of_day(before, days.widened(back=1).first)
     cut = stream.marked(taken, before, WINDOWS, zone="UTC").cache()
-    rejects = records.rejects(taken.withColumn("_reasons", F.array()).limit(0), cut)
+    rejects = records.rejects(taken.withColumn("_reasons", F.array().cast("array<string>")).limit(0), cut)
     return Cleaned(sessions.only_kept(cut), rejects, sessions.still_open(cut, copy_horizon_s=HORIZON_S, zone="UTC"))

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from clickmill.clean.order import IN_TIME, OWNER
 
-_PLACE = ("source", "landing_date", "file", "block", "ordinal")
+_PLACE = ("source", "landing_date", "file", "delivery_id", "block", "ordinal")
 
 
 def marked(rows: DataFrame, *, horizon_s: int) -> DataFrame:
@@ -40,7 +40,7 @@ def _id_copies(rows: DataFrame, horizon_s: int) -> DataFrame:
         {
             "_rank": F.coalesce("delivery_rank", F.lit(-1)),
             "_tie": F.coalesce("winner_key", F.when(F.col("_carried"), F.lit("")).otherwise(F.lit("\uffff"))),
-            **{f"_place_{name}": F.col(name).cast("string") if name != "ordinal" else F.col(name) for name in _PLACE},
+            **{f"_place_{name}": F.col(name) for name in _PLACE},
             "_day_number": F.datediff("event_date", F.lit("1970-01-01").cast("date")),
         }
     )

@@ -7,7 +7,7 @@ from clickmill.contracts.conform import conform
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ITEMS, USERS
 
-_PLACE = ("source", "file", "block", "ordinal")
+_PLACE = ("source", "file", "delivery_id", "block", "ordinal")
 _TIMES = ("landing_date", "valid_from", "known_from")
 
 

@@ -2,9 +2,11 @@
 
 from clickmill.contracts.table import Table
 
-RAW_EVENTS = Table("raw.events", ("source", "landing_date", "file", "block", "ordinal", "item_pos"), "landing_date", "append")
-RAW_ITEMS = Table("raw.items", ("source", "landing_date", "file", "block", "ordinal"), "landing_date", "append")
-RAW_USERS = Table("raw.users", ("source", "landing_date", "file", "block", "ordinal"), "landing_date", "append")
+RAW_EVENTS = Table(
+    "raw.events", ("source", "landing_date", "file", "delivery_id", "block", "ordinal", "item_pos"), "landing_date", "append"
+)
+RAW_ITEMS = Table("raw.items", ("source", "landing_date", "file", "delivery_id", "block", "ordinal"), "landing_date", "append")
+RAW_USERS = Table("raw.users", ("source", "landing_date", "file", "delivery_id", "block", "ordinal"), "landing_date", "append")
 RAW_FILES = Table("raw.files", ("source", "landing_date", "file", "delivery_id"), "landing_date", "append")
 RAW_ITEM_FILES = Table("raw.item_files", ("source", "landing_date", "file", "delivery_id"), "landing_date", "append")
 RAW_USER_FILES = Table("raw.user_files", ("source", "landing_date", "file", "delivery_id"), "landing_date", "append")
@@ -14,7 +16,7 @@ USERS = Table("clean.users", ("site_id", "user_id", "valid_from", "known_from"),
 VALUE_RANGES = Table("clean.value_ranges", ("site_id", "event_date", "event_type", "currency", "measure"))
 BOTS = Table("clean.bots", ("site_id", "event_date", "visitor_id"))
 EVENTS = Table("clean.events", ("event_id", "item_pos"))
-REJECTS = Table("clean.rejects", ("source", "landing_date", "file", "block", "ordinal", "item_pos"))
+REJECTS = Table("clean.rejects", ("source", "landing_date", "file", "delivery_id", "block", "ordinal", "item_pos"))
 OPEN_SESSIONS = Table("clean.open_sessions", ("event_date", "event_id", "item_pos", "payload_hash"))
 SESSIONS = Table("clean.sessions", ("session_id",))
 IDENTITIES = Table("clean.identities", ("site_id", "event_date", "visitor_id", "account_id"))
