@@ -75,12 +75,12 @@ class _Ended(ClickmillError):
 def _show(lake: Lake, folder: Path) -> None:
     ledger = Ledger(lake)
     terminal.out.rule("tables")
-    grid = terminal.grid("table", "rows", "days", "where", right=("rows", "days"))
+    grid = terminal.grid("table", "rows", "days", right=("rows", "days"))
     for table in ALL:
         if lake.exists(table):
             admitted = ledger.admitted(table)
             rows = sum(one.row_count for one in admitted.values()) if table.day else lake.read(table).count()
-            grid.add_row(table.name, f"{rows:,}", f"{len(admitted):,}", lake.path(table))
+            grid.add_row(table.name, f"{rows:,}", f"{len(admitted):,}" if admitted else "")
     terminal.out.print(grid)
     terminal.out.rule("rejects and copies, by reason")
     reasons = (

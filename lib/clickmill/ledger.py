@@ -49,9 +49,13 @@ class Ledger:
         # Grows with tables x days, never with events.
         found = [Admission(**{**row.asDict(), "inputs": json.loads(row.inputs)}) for row in rows.collect()]
         self.days: dict[tuple[str, date], Admission] = {(one.table, one.day): one for one in found}
+        self._by_table: dict[str, dict[date, Admission]] = {}
+        for one in found:
+            self._by_table.setdefault(one.table, {})[one.day] = one
 
     def admitted(self, table: Table) -> dict[date, Admission]:
-        return {day: one for (name, day), one in self.days.items() if name == table.name}
+        """The newest admission of each day of a table; empty before the first."""
+        return self._by_table.get(table.name, {})
 
     def version(self, table: Table) -> int:
         """The version that the last admission named; 0, the empty table, before the first."""
