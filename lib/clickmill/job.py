@@ -81,7 +81,7 @@ def perform(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], 
             return
         differs = session.executors_differ(spark)
         if differs:
-            raise UsageError(differs)
+            raise ClickmillError(differs)
         for job in jobs:
             started = time.monotonic()
             result = execution.execute(job, conf, days, spark, progress)

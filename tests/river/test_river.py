@@ -78,10 +78,10 @@ class World:
         return self.lake.read(table).where(where).orderBy(*table.key).collect()
 
 
-def world(spark: SparkSession, folder: Path) -> World:
+def world(spark: SparkSession, folder: Path, files: dict[str, list[str]]) -> World:
     landing = folder / "landing"
     landing.mkdir(parents=True)
-    for day, lines in landings().items():
+    for day, lines in files.items():
         (landing / f"events-{day}.jsonl").write_text("\n".join(lines) + "\n")
     changes = {"lake.root": str(folder / "lake"), "landing.source": "events_jsonl", "landing.path": str(landing)}
     return World(spark, Lake(spark, str(folder / "lake")), config.load("test", changes))
@@ -100,7 +100,7 @@ def stale_days(made: World, job) -> list[date]:
 
 @pytest.fixture(scope="module")
 def ran(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, dict[str, execution.RunResult]]:
-    made = world(spark, tmp_path_factory.mktemp("river"))
+    made = world(spark, tmp_path_factory.mktemp("river"), landings())
     return made, made.flow(DAYS)
 
 
@@ -171,7 +171,7 @@ def test_the_same_files_again_change_nothing(ran) -> None:
 
 def test_day_by_day_with_the_late_day_run_again_gives_the_tables_of_one_run(ran, spark: SparkSession, tmp_path: Path) -> None:
     made, _ = ran
-    other = world(spark, tmp_path)
+    other = world(spark, tmp_path, landings())
     upstream = [one for one in river.flow("events_jsonl") if one.WRITES[0].layer in ("raw", "clean", "features")]
     for day in DAYS:
         for one in upstream:
@@ -180,6 +180,22 @@ def test_day_by_day_with_the_late_day_run_again_gives_the_tables_of_one_run(ran,
     assert ("clean_events", DAYS.first) in brought_up, "the late event makes its own day stale"
     assert {name for name, _ in other.hashes()} >= {EVENTS.name, REJECTS.name, OPEN_SESSIONS.name, SESSIONS.name}
     assert other.hashes() == {key: value for key, value in made.hashes().items() if key in other.hashes()}
+
+
+def test_a_session_over_midnight_keeps_its_id_when_the_second_day_lands_first(spark: SparkSession, tmp_path: Path) -> None:
+    first = [line("n1", "2024-05-16T23:50:00Z", "u1", item_id="i1", campaign_id="x")]
+    second = [
+        line("n2", "2024-05-17T00:05:00Z", "u1", item_id="i2"),
+        line("n3", "2024-05-17T00:20:00Z", "u1", item_id="i3", campaign_id="y"),
+    ]
+    made = world(spark, tmp_path, {"2024-05-16": first, "2024-05-17": second})
+    chosen = [river.job(name) for name in ("ingest_events", "find_bots", "find_value_ranges", "clean_events")]
+    for day in (date(2024, 5, 17), date(2024, 5, 16)):
+        for one in chosen:
+            execution.execute(one, made.conf, Days(day, day), spark)
+    assert len({row.session_id for row in made.rows(EVENTS)}) == 2
+    assert stale_days(made, chosen[-1]) == [date(2024, 5, 17)]
+    assert len({row.session_id for row in made.rows(EVENTS)}) == 1 and len(made.rows(EVENTS)) == 3
 
 
 def test_every_table_of_the_river_has_rows_days_and_a_run(ran) -> None:

@@ -1,0 +1,60 @@
+"""The executors' Python: what differs is told in one line, before any table is touched."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from clickmill import session
+
+AN_OLDER_PYTHON = "import sys; sys.version_info = (3, 10, 13, 'final', 0)"
+WITHOUT_PANDAS = "import sys; sys.modules['pandas'] = None"
+
+
+def run_with_executors(sitecustomize: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a job whose executors start a Python that is changed by `sitecustomize`."""
+    (folder / "sitecustomize.py").write_text(sitecustomize)
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    words = ["run", "find_bots", "--date", "2024-05-16", "--env", "test", "--lake", str(folder / "lake")]
+    return subprocess.run(
+        [sys.executable, "-m", "clickmill.cli", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": sys.executable},
+        cwd=Path(__file__).resolve().parents[1],
+    )
+
+
+@pytest.mark.parametrize(
+    ("sitecustomize", "said"),
+    [
+        (AN_OLDER_PYTHON, "the executors run another Python than the driver's 3.11"),
+        (WITHOUT_PANDAS, "the executors cannot import pandas (Python 3.11"),
+    ],
+)
+def test_executors_that_differ_stop_the_run_in_one_line_before_a_table_is_touched(sitecustomize: str, said: str, tmp_path: Path) -> None:
+    ended = run_with_executors(sitecustomize, tmp_path)
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error")]
+    assert ended.returncode == 1 and len(errors) == 1 and said in errors[0]
+    assert "Traceback" not in ended.stderr + ended.stdout
+    assert not (tmp_path / "lake").exists()
+
+
+def test_properties_of_a_job_hold_for_its_length_and_are_put_back(spark: SparkSession) -> None:
+    before = spark.conf.get("spark.sql.files.openCostInBytes")
+    with session.set_for(spark, {"spark.sql.files.openCostInBytes": "7", "spark.clickmill.unknown": "x"}):
+        assert spark.conf.get("spark.sql.files.openCostInBytes") == "7"
+    assert spark.conf.get("spark.sql.files.openCostInBytes") == before
+    assert spark.conf.get("spark.clickmill.unknown", "gone") == "gone"
+
+
+def test_a_session_that_is_there_is_used_and_left_alive(spark: SparkSession) -> None:
+    with session.started("guest") as used:
+        assert used.sparkContext is spark.sparkContext
+    assert spark.range(3).count() == 3
