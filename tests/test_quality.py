@@ -191,7 +191,8 @@ def test_a_rule_that_was_not_evaluated_is_refused(spark: SparkSession, monkeypat
 def test_the_suite_bears_its_share_of_quarantined_rows_and_not_one_more(
     spark: SparkSession, rejected: int, written: int, refused: bool
 ) -> None:
-    row = {"event_date": DAY, "source": "s", "landing_date": DAY, "file": "f", "delivery_id": "d", "block": 0, "item_pos": 0, "site_id": "shop"}
+    place = {"landing_date": DAY, "file": "f", "delivery_id": "d", "block": 0, "item_pos": 0}
+    row = place | {"event_date": DAY, "source": "s", "site_id": "shop"}
     rejects = [row | {"ordinal": n, "kind": "reject", "reasons": ["no_item", "price_negative"][: 1 + n % 2]} for n in range(rejected)]
     copies = [row | {"ordinal": 100 + n, "kind": "copy", "reasons": ["near_copy"]} for n in range(50)]
     told = gating._too_many_quarantined(suite.of(EVENTS), frame(spark, REJECTS, rejects + copies), written)
