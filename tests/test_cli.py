@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
-from clickmill import cli, terminal
+from clickmill import cli, log, terminal
 from clickmill.contracts.errors import BadData
 from clickmill.job import told
 
@@ -40,15 +40,26 @@ def test_a_missing_option_is_usage_too() -> None:
     assert CliRunner().invoke(cli.app, ["run", "find_bots"]).exit_code == 2
 
 
-def test_an_unexpected_error_leaves_its_trace_in_the_log_and_no_value_on_the_terminal(shown: list[str], spark: SparkSession) -> None:
+def test_an_unexpected_error_leaves_its_trace_in_the_log_and_a_value_nowhere(
+    shown: list[str], spark: SparkSession, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log.configure(str(tmp_path))
+
     def fails() -> None:
-        raise RuntimeError("visitor 4711 lives in Main Street")
+        spark.range(1).selectExpr("cast(concat(id, '-4711') as int)").collect()
 
     with pytest.raises(cli.typer.Exit) as ended:
         told(fails)
     assert ended.value.exit_code == 1
-    assert "unexpected RuntimeError" in shown[0] and "4711" not in shown[0]
-    assert "4711" in Path(shown[0].rsplit(" ", 1)[1]).read_text()
+    assert "unexpected CAST_INVALID_INPUT" in shown[0] and "4711" not in shown[0]
+    trace = Path(shown[0].rsplit(" ", 1)[1]).read_text().split("Traceback")[-1]
+    assert "4711" not in "".join(capfd.readouterr())
+    assert "The value '…' of the type" in trace and "org.apache.spark" in trace and "0-4711" not in trace
+
+
+def test_a_row_that_a_constraint_turned_away_is_not_in_the_trace() -> None:
+    told_by_delta = "CHECK constraint price_is_positive (price > 0) violated by row with values:\n - price : -4711\n\tat io.delta.Main"
+    assert log.without_values(told_by_delta) == told_by_delta.replace("-4711", "…")
 
 
 def test_bad_data_ends_with_5(shown: list[str]) -> None:

@@ -42,8 +42,8 @@ def test_the_end_of_the_landing_day_is_that_of_the_zone_of_the_shop(spark: Spark
     assert belongs(spark, row, zone="UTC") == ("2024-05-16", ["in_future"])
 
 
-def test_a_row_without_a_time_is_rejected_under_its_landing_day(spark: SparkSession) -> None:
-    assert belongs(spark, raw_event(None, landing_date=DAY)) == ("2024-05-16", ["no_event_at"])
+def test_a_row_without_a_time_belongs_to_its_landing_day(spark: SparkSession) -> None:
+    assert belongs(spark, raw_event(None, landing_date=DAY)) == ("2024-05-16", [])
     assert belongs(spark, raw_event(None, landing_date=DAY, problems=["bad_event_at"])) == ("2024-05-16", ["bad_event_at"])
 
 
@@ -62,23 +62,28 @@ def test_a_missing_quantity_is_one_piece_only_where_pieces_move(spark: SparkSess
     assert [row.quantity for row in filled] == [1, None, None, 3]
 
 
-def test_a_row_is_kept_or_rejected_with_all_its_reasons(spark: SparkSession) -> None:
+def test_a_row_is_kept_or_rejected_with_all_its_reasons_and_each_said_once(spark: SparkSession) -> None:
     from pyspark.sql import functions as F
 
     rows = [
         raw_event(event_id="e1"),
         raw_event(event_id="e2", problems=["bad_price"]),
         raw_event(event_id=None, visitor="b", problems=["bad_json"]),
+        raw_event(event_id="e3", problems=["unknown_event_type", "two_values_for_item_id", "bad_price"]),
     ]
     rows[2]["event_id"] = None
-    told = frame(spark, RAW_EVENTS, rows).withColumns(
-        {"_day": F.col("landing_date"), "_problems": F.col("problems"), "_rules": F.array(F.lit("r9"))}
-    )
-    told = told.withColumn("_rules", F.when(F.col("event_id") == "e1", F.array().cast("array<string>")).otherwise(F.col("_rules")))
+    missing = F.array(F.lit("event_type_missing"), F.lit("item_id_missing"), F.lit("visitor_id_missing"))
+    is_ = F.col("event_id")
+    rules = F.when(is_ == "e1", F.array().cast("array<string>")).when(is_ == "e3", missing).otherwise(F.array(F.lit("r9")))
+    told = frame(spark, RAW_EVENTS, rows).withColumns({"_day": F.col("landing_date"), "_problems": F.col("problems"), "_rules": rules})
     kept, rejected = records.split(told)
     assert [row.event_id for row in kept.collect()] == ["e1"]
     no_copies = rejected.withColumns(
         {"_carried": F.lit(False), "_copy": F.lit(None).cast("string"), "kept_event_id": F.lit(None).cast("string")}
     )
     found = records.rejects(rejected, no_copies).orderBy("ordinal").collect()
-    assert [(row.event_id, row.reasons) for row in found] == [("e2", ["bad_price", "r9"]), (None, ["bad_json"])]
+    assert {row.event_id: row.reasons for row in found} == {
+        "e2": ["bad_price", "r9"],
+        None: ["bad_json"],
+        "e3": ["bad_price", "two_values_for_item_id", "unknown_event_type", "visitor_id_missing"],
+    }

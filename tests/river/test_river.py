@@ -51,6 +51,7 @@ def landings() -> dict[str, list[str]]:
             items=[{"item_id": "t3", "price": "1"}, {"item_id": "t4", "price": "?"}],
         )
     ]
+    second.append(line("x5", "", "u4", item_id="t3"))
     second.append('{"event_id": "cut", "site_id": "sh')
     second += [line(f"v{n}-more", f"2024-05-17T1{n}:00:00Z", f"v{n}", item_id=TASTES["tools"][n - 1]) for n in (1, 2, 3, 4)]
     third += [line("late", "2024-05-16T20:00:00Z", "v4", item_id="w4"), line("ok", "2024-05-18T08:00:00Z", "v4", item_id="w4")]
@@ -114,6 +115,8 @@ def test_records_and_rows_add_up_and_every_reason_is_named(ran) -> None:
     reasons = {key.removeprefix("reason "): count for key, count in cleaned.items() if key.startswith("reason ")}
     assert reasons["exact_copy"] == 1 and reasons["unknown_event_type"] == 1 and reasons["bad_price"] == 2
     assert reasons["bad_event_at"] == 1 and reasons["bad_json"] == 1
+    # Only the empty time is missing: the others were there, and bad.
+    assert {name: count for name, count in reasons.items() if name.endswith("_missing")} == {"event_at_missing": 1}
 
 
 def test_one_bad_item_turns_away_its_own_row_only(ran) -> None:
@@ -123,8 +126,8 @@ def test_one_bad_item_turns_away_its_own_row_only(ran) -> None:
 
 def test_undated_and_unreadable_rows_lie_under_their_landing_day(ran) -> None:
     made, _ = ran
-    rows = made.rows(REJECTS, "array_contains(reasons, 'bad_event_at') or array_contains(reasons, 'bad_json')")
-    assert {str(row.event_date) for row in rows} == {"2024-05-17"}
+    rows = made.rows(REJECTS, "exists(reasons, reason -> reason in ('bad_event_at', 'event_at_missing', 'bad_json'))")
+    assert [str(row.event_date) for row in rows] == ["2024-05-17"] * 3
     assert made.rows(EVENTS, "event_date is null") == []
 
 

@@ -30,15 +30,10 @@ def of_days(raw: DataFrame, days: Days, *, zone: str, lateness_days: int, future
     is_late = F.col("landing_date") > F.date_add("event_date", lateness_days)
     is_future = F.unix_micros("event_at") > F.unix_micros(landing_end) + future_tolerance_s * 1_000_000
     has_own_day = F.coalesce(~is_late & ~is_future, F.lit(False))
-    clocks = F.array_compact(F.array(F.when(is_late, "too_late"), F.when(is_future, "in_future"), F.when(_undated(), "no_event_at")))
+    clocks = F.array_compact(F.array(F.when(is_late, "too_late"), F.when(is_future, "in_future")))
     belongs = F.when(has_own_day, F.col("event_date")).otherwise(F.col("landing_date"))
     rows = raw.withColumns({"_day": belongs, "_problems": F.array_union("problems", clocks)})
     return rows.where(F.col("_day").between(F.lit(days.first), F.lit(days.last)))
-
-
-def _undated() -> Column:
-    # A record that could not be read, or a time that could not, says so already.
-    return F.col("event_at").isNull() & (F.size("problems") == 0)
 
 
 def of_day(carried: DataFrame, day: date) -> DataFrame:
@@ -68,13 +63,22 @@ def split(rows: DataFrame) -> tuple[DataFrame, DataFrame]:
     """Rows that nothing is said against, and rejects with all that is.
 
     Grain   one row per row of `rows`, in one of the two
-    Needs   `_problems` and `_rules`; the rules of a record that could not be read at all say nothing new
+    Needs   `_problems` and `_rules`; the rules of a record that could not be read at all say nothing new, and
+            neither does `price_missing` of a row whose price was there but bad
     """
     is_readable = F.col("event_id").isNotNull()
-    reasons = F.when(is_readable, F.array_union("_problems", "_rules")).otherwise(F.col("_problems"))
+    news = F.array_except("_rules", _said_by("_problems"))
+    reasons = F.when(is_readable, F.array_union("_problems", news)).otherwise(F.col("_problems"))
     told = rows.withColumn("_reasons", reasons)
     is_kept = F.size("_reasons") == 0
     return told.where(is_kept), told.where(~is_kept)
+
+
+def _said_by(problems: str) -> Column:
+    """The not-null rules that a value breaks only because ingestion could not take it."""
+    return F.transform(
+        problems, lambda name: F.concat(F.regexp_replace(name, "^(bad|unknown|missing|two_values_for)_", ""), F.lit("_missing"))
+    )
 
 
 def rejects(rejected: DataFrame, marked: DataFrame) -> DataFrame:

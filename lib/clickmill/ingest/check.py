@@ -12,7 +12,6 @@ from clickmill.ingest import failures, files, reading
 from clickmill.ingest.binding import tried
 from clickmill.ingest.files import LandingFile, Scanned
 from clickmill.ingest.mapping import exploded, rows
-from clickmill.ingest.records import lines
 from clickmill.ingest.source import COLUMNS, Source
 
 _SAMPLE_FILES = 10
@@ -86,7 +85,7 @@ def check(spark: SparkSession, source: Source, path: str, *, zone: str, sample_r
 
 def _headed(spark: SparkSession, source: Source, file: LandingFile) -> Scanned:
     has_header = source.read.format == "csv" and source.read.header
-    first = lines(spark, source.read, [file.path]).select("__line").first() if has_header else None
+    first = reading.text(spark, source.read, [file.path]).select("__line").first() if has_header else None
     return Scanned(file, 0, 0, "", first["__line"] if first else None)
 
 

@@ -50,11 +50,12 @@ class Part(BaseModel):
 class Read(Part):
     """How files are read.
 
-    files     glob of file names
-    fields    csv without header: names in order; json: Spark DDL whose leaves are all STRING
-    quote     csv: the quote character, or false; default is the double quote, and none for tabs
-    escape    csv: how a quote stands inside quotes: doubled (default), or a backslash before it
-    regex     log: regular expression with named groups that matches the whole line
+    files       glob of file names
+    fields      csv without header: names in order; json: Spark DDL whose leaves are all STRING
+    quote       csv: the quote character, or false; default is the double quote, and none for tabs
+    escape      csv: how a quote stands inside quotes: doubled (default), or a backslash before it
+    multi_line  csv: whether a quoted field may go on in the next line; such a file is read by one task
+    regex       log: regular expression with named groups that matches the whole line
     """
 
     format: Literal["csv", "json", "parquet", "log"]
@@ -64,6 +65,7 @@ class Read(Part):
     header: bool = True
     quote: Annotated[str, Field(min_length=1, max_length=1)] | Literal[False] | None = None
     escape: Literal['"', "\\"] | None = None
+    multi_line: bool = False
     fields: list[str] | str | None = None
     regex: Pattern | None = None
 
@@ -86,6 +88,7 @@ class Read(Part):
             "header": "csv",
             "quote": "csv",
             "escape": "csv",
+            "multi_line": "csv",
             "regex": "log",
             "encoding": "csv json log",
         }.items():
@@ -97,6 +100,8 @@ class Read(Part):
             )
         if self.format == "csv" and self.header == isinstance(self.fields, list):
             raise ValueError("fields: expected a list of names for files without a header, and none for files with one")
+        if self.multi_line and self.quote_char is None:
+            raise ValueError("multi_line has no meaning without a quote: expected quote, which tells where a field ends")
         if self.format == "log" and not (self.regex and compiled(self.regex).groupindex):
             raise ValueError("regex: expected a regular expression with named groups, such as (?<user>[^ ]+)")
         if self.format in ("parquet", "log") and self.fields is not None:

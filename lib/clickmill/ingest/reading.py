@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from clickmill.ingest import columnar, delimited, json_lines, log_lines
+from clickmill.ingest import columnar, delimited, json_lines, log_lines, multi_line
 from clickmill.ingest.files import LandingFile, Scanned, scanned
+from clickmill.ingest.parts import Read
 from clickmill.ingest.records import BLOCK_BYTES, PLACE, Records, lines
 from clickmill.ingest.source import Source
 
@@ -20,7 +21,7 @@ def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> l
         return []
     if source.read.format != "parquet":
         has_header = source.read.format == "csv" and source.read.header
-        return scanned(lines(spark, source.read, [file.path for file in files]), files, has_header=has_header)
+        return scanned(text(spark, source.read, [file.path for file in files]), files, has_header=has_header)
     found: dict[str, Scanned] = {}
     for schema, group in _by_schema(spark, files).items():
         frame = columnar.rows(spark, [file.path for file in group], schema)
@@ -54,8 +55,17 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
     return [json_lines.records(plain, source, first) if read.format == "json" else log_lines.records(plain, source, first)]
 
 
+def text(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
+    """The text of every record, with its place.
+
+    Grain   one row per line, or per record where the source says that a quoted field may go on in the next line
+    """
+    found = lines(spark, read, paths)
+    return multi_line.joined(found, read) if read.multi_line else found
+
+
 def _text(spark: SparkSession, source: Source, files: Sequence[LandingFile], sizes: Mapping[str, int]) -> DataFrame:
-    return _spread(spark, lines(spark, source.read, [file.path for file in files]), files, sizes)
+    return _spread(spark, text(spark, source.read, [file.path for file in files]), files, sizes)
 
 
 def _parquet(spark: SparkSession, files: Sequence[LandingFile], schema: StructType, sizes: Mapping[str, int]) -> DataFrame:
