@@ -10,7 +10,10 @@ from pyspark.sql import SparkSession
 
 from clickmill import session
 
-AN_OLDER_PYTHON = "import sys; sys.version_info = (3, 10, 13, 'final', 0)"
+AN_OLDER_PYTHON = """
+import collections, sys
+sys.version_info = collections.namedtuple("Version", "major minor micro releaselevel serial")(3, 10, 13, "final", 0)
+"""
 WITHOUT_PANDAS = "import sys; sys.modules['pandas'] = None"
 
 

@@ -90,6 +90,8 @@ def executors_differ(spark: SparkSession) -> str | None:
     except Exception as error:
         if "PYTHON_VERSION_MISMATCH" in str(error) or "different version" in str(error):
             return f"the executors run another Python than the driver's {want}: send the environment archive, or set spark.pyspark.python"
+        if "Error from python worker" in str(error) or "Cannot run program" in str(error):
+            return "the executors cannot start their Python: send the environment archive, or set spark.pyspark.python"
         raise
     return f"the executors {missing[0]}: send the environment archive built by `make archive`" if missing else None
 

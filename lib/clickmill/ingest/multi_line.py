@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Literal
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 from pyspark.sql import DataFrame
 
 from clickmill.ingest.parts import Read
@@ -35,10 +35,11 @@ def joined(lines: DataFrame, read: Read) -> DataFrame:
     """
     ends = ending(read)
 
-    def blocks(given: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        first = next(given, None)
+    def blocks(given: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+        rest = iter(given)
+        first = next(rest, None)
         if first is not None:
-            rows = (row for block in chain([first], given) for row in block.to_pylist())
+            rows = (row for block in chain([first], rest) for row in block.to_pylist())
             yield from _blocks(records(rows, ends), first.schema)
 
     by_file = lines.repartition("__path").sortWithinPartitions("__path", "__block", "__ordinal")
