@@ -87,12 +87,23 @@ def _parts(read: Read, line: Column) -> Column:
 def _field_pattern(read: Read, *, end: str) -> str:
     """Matches a separator and the field behind it, for Python and Java alike; `end` is what each calls the end of text."""
     sep, quote = re.escape(read.sep), re.escape(read.quote_char or "")
-    bare = rf"[^{sep}]*+" if len(read.sep) == 1 else rf"(?:(?!{sep})[\s\S])*+"
     if not quote:
-        return rf"{sep}({bare})(?={sep}|{end})"
+        return rf"{sep}({bare(read)})(?={sep}|{end})"
+    return rf"{sep}({quote}{inside_quotes(read)}{quote}|(?!{quote}){bare(read)})(?={sep}|{end})"
+
+
+def inside_quotes(read: Read) -> str:
+    """Pattern, for Python and Java alike, of what stands between the quotes of a field: as far as it goes, and no step back."""
+    quote = re.escape(read.quote_char or "")
     escaped = r"\\[\s\S]" if read.escape == "\\" else quote * 2
     plain = rf"[^{quote}\\]*+" if read.escape == "\\" else rf"[^{quote}]*+"
-    return rf"{sep}({quote}{plain}(?:{escaped}{plain})*+{quote}|(?!{quote}){bare})(?={sep}|{end})"
+    return rf"{plain}(?:{escaped}{plain})*+"
+
+
+def bare(read: Read) -> str:
+    """Pattern, for Python and Java alike, of a field without quotes."""
+    sep = re.escape(read.sep)
+    return rf"[^{sep}]*+" if len(read.sep) == 1 else rf"(?:(?!{sep})[\s\S])*+"
 
 
 def _unquoted(read: Read, part: Column) -> Column:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyspark.sql import DataFrame
 
+from clickmill.ingest import delimited
 from clickmill.ingest.parts import Read
 
 MAX_LINES = 1000
@@ -31,7 +32,7 @@ def joined(lines: DataFrame, read: Read) -> DataFrame:
     alone and the next is looked at anew: one stray quote costs one line.
 
     Grain   one row per record
-    Needs   `lines` of `records.lines`, carriage returns left on them
+    Needs   the rows of `records.lines`
     """
     ends = ending(read)
 
@@ -56,25 +57,18 @@ def records(lines: Iterable[Line], ends: Callable[[str, bool], Ending]) -> Itera
     source = iter(lines)
     ahead: deque[Line] = deque()
     while True:
-        if not ahead:
-            ahead.extend(_next(source))
+        ahead.extend(islice(source, 0 if ahead else 1))
         if not ahead:
             return
         count = _lines_of_first(ahead, source, ends)
         yield _as_one([ahead.popleft() for _ in range(count)])
 
 
-def _next(source: Iterator[Line]) -> list[Line]:
-    line = next(source, None)
-    return [] if line is None else [line]
-
-
 def _lines_of_first(ahead: deque[Line], source: Iterator[Line], ends: Callable[[str, bool], Ending]) -> int:
     """How many of the lines `ahead`, which grows as far as needed, make the first record."""
     is_inside = False
     for count in range(1, MAX_LINES + 1):
-        if len(ahead) < count:
-            ahead.extend(_next(source))
+        ahead.extend(islice(source, max(count - len(ahead), 0)))
         if len(ahead) < count or ahead[count - 1]["__path"] != ahead[0]["__path"]:
             return 1
         end = ends(ahead[count - 1]["__line"].removesuffix("\r"), is_inside)
@@ -88,29 +82,28 @@ def _as_one(lines: list[Line]) -> Line:
     hashed = 0
     for line in lines:
         hashed = (hashed * 31 + line["__hash"] + 2**63) % 2**64 - 2**63
-    text = "\n".join(line["__line"] for line in lines).removesuffix("\r")
+    text = "\n".join(line["__line"] for line in lines)
     return lines[0] | {"__line": text, "__hash": hashed, "__is_text": all(line["__is_text"] for line in lines)}
 
 
 def ending(read: Read) -> Callable[[str, bool], Ending]:
     """How a line ends that begins outside quotes, at a field, or inside a quoted field."""
     assert read.quote_char is not None
-    sep, quote = re.escape(read.sep), re.escape(read.quote_char)
-    inside = rf"[^{quote}\\]*+(?:\\[\s\S][^{quote}\\]*+)*+" if read.escape == "\\" else rf"[^{quote}]*+(?:{quote}{quote}[^{quote}]*+)*+"
-    bare = rf"(?!{quote})(?:(?!{sep})[\s\S])*+"
+    sep, quote, inside = re.escape(read.sep), re.escape(read.quote_char), delimited.inside_quotes(read)
     # A line that a backslash ends goes on with its line feed.
     cut = r"\\?" if read.escape == "\\" else ""
-    rest = re.compile(rf"(?:{sep}(?:{quote}{inside}{quote}(?={sep}|\Z)|{bare}))*+(?:(?P<open>{sep}{quote}{inside}{cut})?\Z)")
+    field = rf"{sep}(?:{quote}{inside}{quote}(?={sep}|\Z)|(?!{quote}){delimited.bare(read)})"
+    fields = re.compile(rf"(?:{field})*+(?P<open>{sep}{quote}{inside}{cut})?\Z")
     close = re.compile(rf"{inside}(?:{quote}(?={sep}|\Z)|(?P<open>{cut}\Z))")
 
     def ends(line: str, is_inside: bool) -> Ending:
-        at = 0
         if is_inside:
             closed = close.match(line)
             if closed is None or closed["open"] is not None:
                 return "broken" if closed is None else "inside"
-            at = closed.end()
-        matched = rest.match(line[at:] if is_inside else read.sep + line)
+            matched = fields.match(line, closed.end())
+        else:
+            matched = fields.match(read.sep + line)
         if matched is None:
             return "broken"
         return "outside" if matched["open"] is None else "inside"

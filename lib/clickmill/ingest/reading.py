@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from clickmill.ingest import columnar, delimited, json_lines, log_lines, multi_line
@@ -56,12 +57,13 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
 
 
 def text(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
-    """The text of every record, with its place.
+    """The text of every record, with its place; a carriage return at its end is no part of it.
 
     Grain   one row per line, or per record where the source says that a quoted field may go on in the next line
     """
     found = lines(spark, read, paths)
-    return multi_line.joined(found, read) if read.multi_line else found
+    found = multi_line.joined(found, read) if read.multi_line else found
+    return found.withColumn("__line", F.regexp_replace("__line", r"\r\z", ""))
 
 
 def _text(spark: SparkSession, source: Source, files: Sequence[LandingFile], sizes: Mapping[str, int]) -> DataFrame:

@@ -39,9 +39,7 @@ class Records:
 
 
 def lines(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
-    """Every line of text files, with its place; byte order marks and carriage returns at its ends are no part of it.
-
-    Where fields may go on in the next line carriage returns stay: `multi_line.joined` takes those that end records.
+    """Every line of text files, with its place; byte order marks are no part of it.
 
     The ordinal counts lines within a split of a file. It is right because each
     split is a partition of its own: see SPARK_CONF in `ingest.py`.
@@ -61,7 +59,7 @@ def lines(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
         F.monotonically_increasing_id().bitwiseAND(F.lit((1 << _ORDINAL_BITS) - 1)).alias("__ordinal"),
         F.col("_metadata.file_size").alias("__size"),
         F.xxhash64("value").alias("__hash"),
-        F.regexp_replace(F.make_valid_utf8(decoded), r"^\uFEFF" if read.multi_line else r"^\uFEFF|\r\z", "").alias("__line"),
+        F.regexp_replace(F.make_valid_utf8(decoded), r"^\uFEFF", "").alias("__line"),
         is_text.alias("__is_text"),
     )
 
