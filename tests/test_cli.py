@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
@@ -55,6 +56,15 @@ def test_an_unexpected_error_leaves_its_trace_in_the_log_and_a_value_nowhere(
     trace = Path(shown[0].rsplit(" ", 1)[1]).read_text().split("Traceback")[-1]
     assert "4711" not in "".join(capfd.readouterr())
     assert "The value '…' of the type" in trace and "org.apache.spark" in trace and "0-4711" not in trace
+
+
+def test_what_spark_logs_of_a_failed_task_holds_no_value(spark: SparkSession) -> None:
+    file = Path("logs/spark.log")
+    before = file.stat().st_size
+    with pytest.raises(PySparkException):
+        spark.range(1).selectExpr("cast(concat(id, '-0815') as int)").collect()
+    logged = file.read_bytes()[before:].decode()
+    assert "CAST_INVALID_INPUT" in logged and "The value '...' of the type" in logged and "0-0815" not in logged
 
 
 def test_a_row_that_a_constraint_turned_away_is_not_in_the_trace() -> None:
