@@ -1,9 +1,8 @@
 """Landing files -> raw.events and raw.files, for a range of landing days.
 
-Every record is kept as it came, with its place in its file, the columns that
-the source maps, and its problems; nothing is rejected here. A file whose
-content is in the manifest already is left out, so the same file again changes
-nothing, and another delivery of a day is added.
+Every record is kept as it came, with its place in its file, the columns that the source maps, and its problems; nothing
+is rejected here. A file whose content is in the manifest already is left out, so the same file again changes nothing, and
+another delivery of a day is added.
 """
 
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ READS = (RAW_FILES.up_to(),)
 WRITES = (RAW_EVENTS, RAW_FILES)
 CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF
+STANDING = ingest.STANDING
 TAKES = "events"
 
 

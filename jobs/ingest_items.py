@@ -20,6 +20,7 @@ READS = (RAW_ITEM_FILES.up_to(),)
 WRITES = (RAW_ITEMS, RAW_ITEM_FILES)
 CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF
+STANDING = ingest.STANDING
 TAKES = "items"
 
 

@@ -20,6 +20,7 @@ READS = (RAW_USER_FILES.up_to(),)
 WRITES = (RAW_USERS, RAW_USER_FILES)
 CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF
+STANDING = ingest.STANDING
 TAKES = "users"
 
 

@@ -39,13 +39,13 @@ def range_of(day: date, high: float) -> dict:
     return {"site_id": "shop", "event_date": day, "event_type": "purchase", "measure": "price", "row_count": 9, "low": 1.0, "high": high}
 
 
-def writes(table, rows, **more) -> SimpleNamespace:
+def writes(table, rows, reads=(), **more) -> SimpleNamespace:
     """A job that writes `rows` of its days into `table`."""
 
     def run(spark, conf, days, inputs):
         return {table: frame(spark, table, [row for row in rows if row["event_date"] in days])}
 
-    return SimpleNamespace(__name__="makes", READS=(), WRITES=(table,), run=run, CONFIG=("shop",), **more)
+    return SimpleNamespace(__name__="makes", READS=reads, WRITES=(table,), run=run, CONFIG=("shop",), **more)
 
 
 def ranges_of_identities(factor: float = 1.0) -> SimpleNamespace:
@@ -112,9 +112,28 @@ def test_a_day_that_is_not_there_stops_the_job_that_needs_it(spark, lake, conf) 
 def test_a_long_range_in_slices_gives_the_rows_of_one_run(spark, lake, conf) -> None:
     rows = [identity(DAY + timedelta(days=n), f"v{n}") for n in range(5)]
     sliced = conf.model_copy(update={"run": conf.run.model_copy(update={"slice_days": 2})})
-    result = execution.execute(writes(IDENTITIES, rows), sliced, Days(DAY, DAY + timedelta(days=4)), spark)
-    assert [one.row_count for one in result.tables] == [2, 2, 1]
+
+    def check(written, inputs):
+        return {"rows": written[IDENTITIES].count(), "left": (DAY + timedelta(days=4) - inputs.days.last).days}
+
+    job = writes(IDENTITIES, rows, check=check, STANDING=("left",))
+    result = execution.execute(job, sliced, Days(DAY, DAY + timedelta(days=4)), spark)
+    assert result.counts == {"rows": 5, "left": 0}, "rows add up over slices, what is left stands as the last slice says"
+    assert [(one.table, one.row_count, one.day_count) for one in result.tables] == [(IDENTITIES, 5, 5)]
     assert [visitor for _, visitor in seen(lake)] == ["v0", "v1", "v2", "v3", "v4"]
+    assert lake.head(IDENTITIES) == 3, "three writes after the one that made the table"
+
+
+def test_a_day_made_of_the_day_before_it_in_the_same_run_is_stale_only_when_that_day_changes(spark, lake, conf) -> None:
+    def carrying(visitor: str) -> SimpleNamespace:
+        rows = [identity(DAY, visitor), identity(NEXT_DAY)]
+        return writes(IDENTITIES, rows, reads=(IDENTITIES.days_back(1),))
+
+    execution.execute(carrying("v1"), conf, Days(DAY, NEXT_DAY), spark)
+    assert staleness.stale({"carries": carrying("v1")}, conf, Ledger(lake)) == []
+    execution.execute(carrying("v2"), conf, Days(DAY, DAY), spark)
+    found = staleness.stale({"carries": carrying("v2")}, conf, Ledger(lake))
+    assert [(one.day, one.reasons) for one in found] == [(NEXT_DAY, ("clean.identities changed on 2024-05-16",))]
 
 
 def test_a_changed_input_another_config_and_nothing_else_make_a_day_stale(spark, lake, conf) -> None:

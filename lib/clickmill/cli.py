@@ -92,18 +92,15 @@ def tables(env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
     """List every table that is there: layer, rows, days, last run, size."""
 
     def act(there: Lake, ledger: Ledger, _: config.Config) -> None:
-        grid = terminal.grid(
-            "layer", "table", "rows", "days", "first day", "last day", "last run", "files", "MB", right=("rows", "days", "files", "MB")
-        )
+        grid = terminal.grid("layer", "table", "rows", "days", "last day", "last run", "MB", right=("rows", "days", "MB"))
         for table in ALL:
             if not there.exists(table):
                 continue
             admitted = ledger.admitted(table)
-            files, size_bytes = there.size(table)
             rows = sum(one.row_count for one in admitted.values()) if table.day else there.read(table).count()
-            days = (str(len(admitted)), str(min(admitted)), str(max(admitted))) if admitted else ("", "", "")
-            last = max(admitted.values(), key=lambda one: one.admitted_at).admitted_at.strftime("%Y-%m-%d %H:%M") if admitted else ""
-            grid.add_row(table.layer, table.name, f"{rows:,}", *days, last, str(files), f"{size_bytes / 1e6:.1f}")
+            days = (str(len(admitted)), str(max(admitted))) if admitted else ("", "")
+            last = f"{max(one.admitted_at for one in admitted.values()):%Y-%m-%d %H:%M}" if admitted else ""
+            grid.add_row(*table.name.split("."), f"{rows:,}", *days, last, f"{there.size_bytes(table) / 1e6:.1f}")
         terminal.out.print(grid)
 
     job.told(lambda: _with_lake(env, lake, act))

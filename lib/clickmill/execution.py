@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,6 +33,10 @@ class TableResult:
     row_count: int
     day_count: int
     warnings: tuple[str, ...]
+
+    def plus(self, later: "TableResult") -> "TableResult":
+        """What two slices of one run did to the same table."""
+        return TableResult(self.table, self.row_count + later.row_count, self.day_count + later.day_count, self.warnings + later.warnings)
 
 
 @dataclass
@@ -69,8 +73,9 @@ def execute(job: Job, conf: Config, days: Days, spark: SparkSession, progress: P
     for part in days.slices(conf.run.slice_days) if is_by_day else [days]:
         one = _execute_slice(job, conf, part, spark, progress)
         whole.run_id, whole.versions = one.run_id, one.versions
-        whole.tables += one.tables
-        whole.counts = {key: whole.counts.get(key, 0) + one.counts.get(key, 0) for key in whole.counts | one.counts}
+        whole.tables = [*map(TableResult.plus, whole.tables, one.tables)] if whole.tables else one.tables
+        added = {key: whole.counts.get(key, 0) + count for key, count in one.counts.items() if key not in getattr(job, "STANDING", ())}
+        whole.counts |= one.counts | added
     return whole
 
 
@@ -143,11 +148,13 @@ def _checked(
         if one.table.write == "append":
             facts = facts_by_day(lake.read(one.table, one.version).where(F.col(str(one.table.day)).isin(touched)), one.table)
         by_day = {fact.day: fact for fact in facts}
-        admissions += [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, ledger, inputs, result) for day in touched]
-    return admissions
+        admissions += [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, inputs, result) for day in touched]
+    # A day may be made of one that this same run wrote: what was left open the day before.
+    now = ledger.after(admissions)
+    return [replace(one, inputs=hashes_of(job, one.day, inputs.conf, now)) for one in admissions]
 
 
-def _admission(job: Job, fact: DayFacts, one: Written, ledger: Ledger, inputs: Inputs, result: RunResult) -> Admission:
+def _admission(job: Job, fact: DayFacts, one: Written, inputs: Inputs, result: RunResult) -> Admission:
     return Admission(
         table=one.table.name,
         day=fact.day,
@@ -158,7 +165,7 @@ def _admission(job: Job, fact: DayFacts, one: Written, ledger: Ledger, inputs: I
         run_id=result.run_id,
         code_version=clickmill.__version__,
         config_hash=config_hash(job, inputs.conf),
-        inputs=hashes_of(job, fact.day, inputs.conf, ledger),
+        inputs={},
         admitted_at=_now(),
     )
 

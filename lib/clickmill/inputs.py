@@ -52,6 +52,7 @@ class Job(Protocol):
 
     It may also have
     check(written, inputs)  counts to print; raises BadData when an identity of counts does not hold
+    STANDING                names of counts that say how things stand at the end: those of the last slice, not their sum
     SPARK_CONF              SQL properties that must hold for the length of the run
     CONFIG                  sections of the config that its rows depend on; all, where it does not say
     TAKES                   events, items or users: what it reads of landing files

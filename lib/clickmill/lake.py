@@ -134,11 +134,11 @@ class Lake:
         ordered = [tuple(row[name] for name in table.columns) for row in rows]
         self.spark.createDataFrame(ordered, table.schema).coalesce(1).write.format("delta").mode("append").save(self.path(table))
 
-    def size(self, table: Table) -> tuple[int, int]:
-        """Files and bytes of the newest version."""
-        row = DeltaTable.forPath(self.spark, self.path(table)).detail().select("numFiles", "sizeInBytes").first()
+    def size_bytes(self, table: Table) -> int:
+        """Bytes of the newest version."""
+        row = DeltaTable.forPath(self.spark, self.path(table)).detail().select("sizeInBytes").first()
         assert row is not None
-        return int(row.numFiles), int(row.sizeInBytes)
+        return int(row.sizeInBytes)
 
 
 def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:

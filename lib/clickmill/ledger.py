@@ -4,10 +4,11 @@
 together are admitted together. The newest row of a (table, day) is its state.
 """
 
+import copy
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -47,11 +48,24 @@ class Ledger:
         latest = Window.partitionBy("table", "day").orderBy(F.desc("version"), F.desc("admitted_at"))
         rows = lake.read(DAYS).withColumn("_place", F.row_number().over(latest)).where("_place = 1").drop("_place")
         # Grows with tables x days, never with events.
-        found = [Admission(**{**row.asDict(), "inputs": json.loads(row.inputs)}) for row in rows.collect()]
-        self.days: dict[tuple[str, date], Admission] = {(one.table, one.day): one for one in found}
         self._by_table: dict[str, dict[date, Admission]] = {}
-        for one in found:
+        self._enter(Admission(**{**row.asDict(), "inputs": json.loads(row.inputs)}) for row in rows.collect())
+
+    def _enter(self, admissions: Iterable[Admission]) -> None:
+        for one in admissions:
             self._by_table.setdefault(one.table, {})[one.day] = one
+
+    @property
+    def days(self) -> dict[tuple[str, date], Admission]:
+        """The newest admission of each (table, day)."""
+        return {(table, day): one for table, days in self._by_table.items() for day, one in days.items()}
+
+    def after(self, admissions: Iterable[Admission]) -> "Ledger":
+        """The ledger as it will stand once these are admitted."""
+        later = copy.copy(self)
+        later._by_table = {table: dict(days) for table, days in self._by_table.items()}
+        later._enter(admissions)
+        return later
 
     def admitted(self, table: Table) -> dict[date, Admission]:
         """The newest admission of each day of a table; empty before the first."""

@@ -70,6 +70,8 @@ def test_a_history_is_taken_day_by_day_with_nothing_lost_or_doubled(run, land):
         "reason bad_event_at": 1,
     }
     assert run(HISTORY, folder, last=LAST, known=second_day.manifest.union(rest.manifest)).rows == []
+    other = run(EVENTS_CSV, land({"other/2024-03-02.csv": HEADER + line("c")}) + "/other", first=LAST, known=second_day.manifest)
+    assert other.counts["records_waiting_for_their_days"] == 2, "those of the first file wait on"
 
 
 def test_a_file_without_a_single_time_lands_on_the_first_day_of_the_run_and_only_once(run, land):

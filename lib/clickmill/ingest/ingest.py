@@ -33,6 +33,8 @@ SPARK_CONF = {
 }
 """What must hold while an ingest job reads, maps and writes; the runner sets it for the length of the job."""
 
+STANDING = (manifest.WAITING,)
+
 
 @dataclass(frozen=True)
 class Landed:

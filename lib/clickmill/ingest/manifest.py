@@ -1,6 +1,6 @@
 """The file manifest: which content of which file landed on which day, so that the same file again changes nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +14,8 @@ from clickmill.ingest.files import Scanned
 
 _COUNTS = ("record_count", "mapped_count", "rejected_count", "row_count")
 _NONE = (0, 0, 0, 0)
+_FILE = ("source", "file", "delivery_id")
+WAITING = "records_waiting_for_their_days"
 
 
 @dataclass(frozen=True)
@@ -121,27 +123,22 @@ def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str,
         if found.get(place, _NONE) != told.get(place) or records != mapped + rejected:
             raise BadData(f"{place[1]} ({place[0]}): the rows written are not those that the file manifest counts")
     counts = {name: sum(one[place] for one in told.values()) for place, name in enumerate(("records", "mapped", "rejected", "rows"))}
-    counts["records_waiting_for_their_days"] = _waiting(manifest, before)
+    if manifest:
+        counts[WAITING] = _waiting([*before.select(*_FILE, "file_record_count", "record_count").collect(), *manifest])
     problems = (
         rows.where(F.size("problems") > 0).select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem")
     )
     return counts | {f"reason {row.problem}": row["count"] for row in problems.collect()}
 
 
-def _waiting(written: Sequence[Row], before: DataFrame) -> int:
-    """Records of the files of this run that landed on no day of this run or an earlier one."""
-    left: dict[tuple[str, str, str], int] = {}
-    for row in written:
-        file = (row.source, row.file, row.delivery_id)
+def _waiting(manifest: Iterable[Row]) -> int:
+    """Records of the files in the manifest that landed on no day up to now: their days come later."""
+    left: dict[tuple[str, ...], int] = {}
+    for row in manifest:
+        file = tuple(row[name] for name in _FILE)
         left[file] = left.get(file, row.file_record_count) - row.record_count
-    if any(left.values()):
-        sums = before.groupBy("source", "file", "delivery_id").agg(F.sum("record_count")).collect()
-        for source, name, delivery_id, taken in sums:
-            if (source, name, delivery_id) in left:
-                left[source, name, delivery_id] -= taken
-    for (_, name, _), count in left.items():
-        if count < 0:
-            raise BadData(f"{name}: more records were taken than the file has")
+        if left[file] < 0:
+            raise BadData(f"{row.file}: more records were taken than the file has")
     return sum(left.values())
 
 
