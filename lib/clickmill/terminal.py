@@ -25,7 +25,7 @@ def progress() -> Iterator[Callable[[str], None]]:
 
 def grid(*columns: str, right: tuple[str, ...] = ()) -> Grid:
     """A plain table; the columns named in `right` are numbers."""
-    made = Grid(box=None, pad_edge=False, header_style="bold")
+    made = Grid(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return made
