@@ -28,6 +28,8 @@ SPARK_CONF = {
     "spark.sql.legacy.javaCharsets": "true",
     # A field `a.b` beside an object `a` with a field `b`: both are in the text of the record.
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+    # Other tools write times in nanoseconds, which Spark has no type for: a number, then, with `unit: nanoseconds`.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
 }

@@ -142,7 +142,7 @@ class Column(Part):
 
     value: Expression | None = None
     constant: str | int | float | bool | None = None
-    unit: Literal["seconds", "milliseconds", "microseconds"] | None = None
+    unit: Literal["seconds", "milliseconds", "microseconds", "nanoseconds"] | None = None
     format: str | None = None
     zone: Zone | None = None
 
