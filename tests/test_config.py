@@ -21,7 +21,7 @@ def test_the_command_line_wins_over_the_environment_which_wins_over_the_base(mon
         ("sessions:\n  gap_s: long\n", r"conf \(far\): sessions.gap_s: Input should be a valid integer"),
         ("shop:\n  zone: Mars/Base\n", r"shop.zone: .*Mars/Base is no time zone"),
         ("sessions: [\n", r"conf/far.yaml: line \d+ is no YAML"),
-        ("clean:\n  copy_horizon_s: 90000\n", r"clean.copy_horizon_s: Input should be less than or equal to 86400"),
+        ("clean:\n  copy_horizon_s: 90000\n", r"clean.copy_horizon_s: Input should be less than or equal to 82800"),
     ],
 )
 def test_a_wrong_key_or_value_is_told_with_its_path(monkeypatch: pytest.MonkeyPatch, differences: str, told: str) -> None:

@@ -19,7 +19,10 @@ from clickmill.contracts.errors import UsageError
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.ingest.source import Source, parse
 
-Seconds = Annotated[int, Field(ge=0, le=86_400)]
+# The shortest day of a zone has 23 hours. A window that is no longer reaches over one midnight, never over two, so the
+# state of a day comes from that day alone.
+_SHORTEST_DAY_S = 82_800
+Seconds = Annotated[int, Field(ge=0, le=_SHORTEST_DAY_S)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -56,8 +59,6 @@ class Run(_Section):
 
 
 class Clean(_Section):
-    """Windows that reach over midnight are at most a day long: the state of a day then comes from that day alone."""
-
     lateness_days: Annotated[int, Field(ge=0, le=60)]
     future_tolerance_s: Seconds
     copy_horizon_s: Seconds
@@ -90,7 +91,7 @@ class Bots(_Section):
 
 
 class Sessions(_Section):
-    gap_s: Annotated[int, Field(ge=1, le=86_400)]
+    gap_s: Annotated[int, Field(ge=1, le=_SHORTEST_DAY_S)]
 
 
 class Interactions(_Section):

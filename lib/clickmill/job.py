@@ -98,7 +98,7 @@ def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:
     for read in job.READS:
         window = days_of(read, days, conf)
         admitted = [day for day in ledger.admitted(read.table) if (day <= days.last if window is None else day in window)]
-        span = str(window) if window else f"all days to {days.last}"
+        span = "all days" if read.kind == "whole" else str(window) if window else f"all days to {days.last}"
         terminal.out.print(f"  {read.table.name:<28} version {ledger.version(read.table)}, {span}: {len(admitted)} days are there")
     verbs = {"days": f"replace {days}", "last_day": f"replace {days.last}", "append": "add rows, and replace none"}
     for table in job.WRITES:

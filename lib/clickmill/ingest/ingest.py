@@ -26,6 +26,8 @@ SPARK_CONF = {
     "spark.sql.caseSensitive": "true",
     # windows-1252 and the like; Spark alone knows six encodings.
     "spark.sql.legacy.javaCharsets": "true",
+    # Bytes that are no text in the declared encoding are a problem of their record, and stop no run.
+    "spark.sql.legacy.codingErrorAction": "true",
     # A field `a.b` beside an object `a` with a field `b`: both are in the text of the record.
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
     # Other tools write times in nanoseconds, which Spark has no type for: a number, then, with `unit: nanoseconds`.
