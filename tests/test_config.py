@@ -25,8 +25,8 @@ def test_the_command_line_wins_over_the_environment_which_wins_over_the_base(mon
     ],
 )
 def test_a_wrong_key_or_value_is_told_with_its_path(monkeypatch: pytest.MonkeyPatch, differences: str, told: str) -> None:
-    files = {"conf/base.yaml": resources.text("conf/base.yaml"), "conf/far.yaml": differences}
-    monkeypatch.setattr(config.resources, "text", files.__getitem__)
+    there = resources.text
+    monkeypatch.setattr(config.resources, "text", lambda path: differences if path == "conf/far.yaml" else there(path))
     with pytest.raises(UsageError, match=told):
         config.load("far")
 

@@ -62,7 +62,8 @@ def test_equal_times_go_by_the_order_of_the_source(spark: SparkSession) -> None:
     for partitions in (1, 5):
         cleaned = clean(spark, rows[::-1], ONE_DAY, partitions=partitions)
         closed = sessions.sessions(cleaned.events, cleaned.open_sessions.limit(0), ONE_DAY, gap_s=1800, zone="UTC").first()
-        assert (closed.session_id, closed.entry_page, closed.exit_page, closed.purchase_count) == ("z8-20240516", "item_view", "purchase", 1)
+        assert closed.session_id == "z8-20240516"
+        assert (closed.entry_page, closed.exit_page, closed.purchase_count) == ("item_view", "purchase", 1)
 
 
 def test_a_change_of_campaign_or_midnight_ends_no_session_by_days_or_as_a_range(spark: SparkSession) -> None:

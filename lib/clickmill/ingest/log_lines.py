@@ -24,4 +24,5 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     fields = [F.when(F.col("__readable"), F.regexp_extract("__line", whole, number)).alias(name) for name, number in groups.items()]
     unmapped = [part for name in source.unmapped(list(groups)) for part in (F.lit(name), F.col(f"`{name}`"))]
     frame = judged.select(*PLACE, F.col("__line").alias("__text"), "__problems", "__readable", *fields)
-    return Records(frame.withColumn("__unmapped", F.when(F.col("__readable"), F.create_map(*unmapped)) if unmapped else no_map()), tuple(groups), file)
+    kept = F.when(F.col("__readable"), F.create_map(*unmapped)) if unmapped else no_map()
+    return Records(frame.withColumn("__unmapped", kept), tuple(groups), file)
