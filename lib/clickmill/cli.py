@@ -13,6 +13,8 @@ from clickmill.contracts.tables import ALL, BY_NAME
 from clickmill.ingest import check, ingest
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
+from clickmill.simulate import landing
+from clickmill.simulate.world import World
 
 app = typer.Typer(help="Raw clickstream in, checked tables out.", no_args_is_help=True, pretty_exceptions_enable=False)
 sources = typer.Typer(help="The sources of conf/sources, and files tried against them.", no_args_is_help=True)
@@ -149,6 +151,29 @@ def show(
         terminal.show_rows(table.columns, [tuple(row) for row in shown])
 
     job.told(lambda: _with_lake(env, lake, act))
+
+
+@app.command()
+def simulate(
+    out: Annotated[str, typer.Option(help="Folder for the landing files; the truth goes to one beside it, `<out>-truth`.")],
+    events: Annotated[int, typer.Option(min=1, help="About how many events.")] = 100_000,
+    days: Annotated[int, typer.Option(min=1, max=730, help="Length of the stream.")] = 14,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything: the same seed, the same events.")] = 1,
+    env: job.EnvOption = "local",
+) -> None:
+    """Write landing files as the systems of a shop would, dirt included, and what is true of them."""
+
+    def act() -> None:
+        log.configure(config.load(env).run.log_folder)
+        if Path(out).exists() or Path(f"{out}-truth").exists():
+            raise UsageError(f"{out} or {out}-truth is there already; name a new folder")
+        with terminal.progress(), session.started("clickmill simulate") as spark:
+            made = landing.write(spark, World(seed=seed, days=days), events=events, out=out)
+        terminal.out.print(
+            f"{made.deliveries:,} lines of {made.users:,} users in {made.landing}; the truth is in {made.truth}", markup=False
+        )
+
+    job.told(act)
 
 
 @app.command()

@@ -1,0 +1,127 @@
+"""What people do in a session: look, search, see ads, click, fill a cart, buy, send back and review.
+
+Events of a block of users are columns of one length. `session` counts the
+sessions of the block; `step` is the place in the session by which every draw is
+made, so that no draw depends on the block.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clickmill.simulate import responses
+from clickmill.simulate.draws import Flags, Floats, Ints, chosen_by_row, uniform
+from clickmill.simulate.visits import apart, silences, visits
+from clickmill.simulate.world import World
+
+Columns = dict[str, NDArray[Any]]
+
+SHOWN = 3  # ads of one request
+_REQUEST_SHARE = 0.15  # of the events of a session that are impressions
+_HABIT_SHARE = 0.35  # of views that follow a habit of the item before
+_NEVER = -1
+
+
+@dataclass(frozen=True)
+class Block:
+    """Sessions of some users. Shapes: users (u,); the others (s,), by user and time."""
+
+    world: World
+    users: Ints
+    user: Ints
+    number: Ints
+    start_s: Floats
+    slots: Ints
+    requests: Ints
+
+    def draw(self, purpose: str, session: Ints, step: Ints | int) -> Floats:
+        """One number in (0, 1) for each step of a session."""
+        return uniform(self.world.seed, purpose, self.users[self.user[session]], self.number[session], step)
+
+
+def events(world: World, users: Ints) -> Columns:
+    """All events of people, in no order.
+
+    Shapes  every column (n,): user, session, number, at_s, order, kind, item, request, position, propensity, price_factor, rating
+    """
+    planned = visits(world, users)
+    lot = uniform(world.seed, "requests", users[planned["user"]], planned["number"])
+    requests = np.floor(planned["size"] * _REQUEST_SHARE / SHOWN + lot)
+    requests = requests.astype(np.int64)
+    slots = np.maximum(planned["size"] - SHOWN * requests, 1) + requests
+    block = Block(world, users, planned["user"], planned["number"], planned["start_s"], slots, requests)
+    steps = _steps(block)
+    is_look = steps["kind"] != "request"
+    looks = event({name: values[is_look] for name, values in steps.items()}, order=0)
+    found = [looks, *responses.ads(block, steps), *responses.purchases(block, steps)]
+    joined = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+    length_s = np.zeros(len(slots))
+    np.maximum.at(length_s, joined["session"], joined["after_s"])
+    starts = apart(block.start_s, length_s, block.user)
+    joined["at_s"] = np.round(starts[joined["session"]] + joined.pop("after_s"), 3)
+    joined["user"], joined["number"] = block.user[joined["session"]], block.number[joined["session"]]
+    return joined
+
+
+def _steps(block: Block) -> Columns:
+    """The slots of each session in order: which are requests for ads, which are looks at something, and at what."""
+    session = np.repeat(np.arange(len(block.slots)), block.slots)
+    step = np.arange(len(session)) - np.repeat(np.cumsum(block.slots) - block.slots, block.slots)
+    is_request = _requested(block, session, step)
+    draw = block.draw("kind of step", session, step)
+    kind = np.where(is_request, "request", np.where(draw < 0.06, "search", np.where(draw < 0.14, "page_view", "item_view")))
+    silence_s = silences(block.world, block.users[block.user[session]], block.number[session], step)
+    after_s = np.cumsum(silence_s) - silence_s
+    after_s -= np.repeat(after_s[np.searchsorted(session, np.arange(len(block.slots)))], block.slots)
+    item = _items(block, session, step, kind == "item_view")
+    return {"session": session, "step": step, "after_s": after_s, "silence_s": silence_s, "kind": kind, "item": item}
+
+
+def _requested(block: Block, session: Ints, step: Ints) -> Flags:
+    """As many slots of each session as it has requests, by lot."""
+    lot = np.lexsort((block.draw("lot of request", session, step), session))
+    place = np.empty(len(session), dtype=np.int64)
+    place[lot] = np.arange(len(session)) - np.repeat(np.cumsum(block.slots) - block.slots, block.slots)
+    return np.asarray(place < block.requests[session])
+
+
+def _items(block: Block, session: Ints, step: Ints, is_view: Flags) -> Ints:
+    """The item of each view: a habit of the one viewed before, or what the user's taste draws."""
+    views = np.flatnonzero(is_view)
+    item = np.full(len(session), _NEVER)
+    item[views] = _by_taste(block, block.user[session[views]], block.draw("item of step", session[views], step[views]))
+    wants_habit = block.draw("follows a habit", session[views], step[views]) < _HABIT_SHARE
+    which = (block.draw("which habit", session[views], step[views]) ** 2 * block.world.followers.shape[1]).astype(np.int64)
+    place = np.arange(len(views)) - np.searchsorted(session[views], session[views])
+    for turn in range(1, int(place.max(initial=0)) + 1):  # the second view of every session, then the third, ...
+        here = np.flatnonzero((place == turn) & wants_habit)
+        item[views[here]] = block.world.followers[item[views[here - 1]], which[here]]
+    return item
+
+
+def _by_taste(block: Block, rows: Ints, draws: Floats) -> Ints:
+    return chosen_by_row(block.world.odds(block.users), rows, draws)
+
+
+def event(known: Columns, **more: NDArray[Any] | int | float | str) -> Columns:
+    """Columns of events in their one form; what is not known is absent (-1, or not a number)."""
+    count = len(known["session"])
+    defaults: dict[str, NDArray[Any] | int | float | str] = {
+        "step": 0,
+        "order": 0,
+        "kind": "",
+        "item": _NEVER,
+        "request": _NEVER,
+        "position": 0,
+        "propensity": np.nan,
+        "price_factor": 1.0,
+        "rating": 0,
+        "bought_with": _NEVER,
+    }
+    columns: Columns = {"session": known["session"], "after_s": known["after_s"]}
+    for name, default in defaults.items():
+        given = more.get(name, known.get(name, default))
+        columns[name] = np.broadcast_to(np.asarray(given), (count,)).copy()
+    return columns

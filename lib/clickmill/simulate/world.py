@@ -1,0 +1,82 @@
+"""What is true of a shop: its items, its users and their tastes. Everything follows from the seed and a number."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+
+from clickmill.simulate.draws import Floats, Ints, chosen, normal, uniform
+
+TASTES = 8  # length of the vectors of taste: the truth has this rank
+CATEGORIES = 40
+HABITS = 3  # items that often follow an item
+_TASTE_STRENGTH = 1.6  # how far taste moves the odds of an item against its popularity
+_ZIPF_SHIFT = 10  # popularity is 1 / (rank + shift)
+_BOT_SHARE = 0.02
+_OTHER_BOT_SHARE = 0.002  # the second family, which no rule was tuned for
+
+
+@dataclass(frozen=True)
+class World:
+    """One shop. Users are numbered from 0; user n is the same however many there are.
+
+    seed       of everything
+    first_day  of the stream, days are of UTC
+    days       length of the stream
+    items      size of the catalogue
+    """
+
+    seed: int
+    first_day: date = date(2024, 3, 1)
+    days: int = 14
+    items: int = 5_000
+
+    @cached_property
+    def categories(self) -> Ints:
+        """Category of each item; few are large. Shapes (items,)"""
+        sizes = 1.0 / np.arange(3, CATEGORIES + 3)
+        return chosen(sizes, uniform(self.seed, "category of item", np.arange(self.items)))
+
+    @cached_property
+    def popularity(self) -> Floats:
+        """Weight of each item for someone without a taste: Zipf's law over a hidden order. Shapes (items,)"""
+        order = np.argsort(uniform(self.seed, "rank of item", np.arange(self.items)))
+        weights = np.empty(self.items)
+        weights[order] = 1.0 / (np.arange(self.items) + _ZIPF_SHIFT)
+        return weights
+
+    @cached_property
+    def vectors(self) -> Floats:
+        """Taste vector of each item: that of its category, and something of its own. Shapes (items, TASTES)"""
+        of_category = normal(self.seed, "vector of category", np.arange(CATEGORIES)[:, None], np.arange(TASTES))
+        own = normal(self.seed, "vector of item", np.arange(self.items)[:, None], np.arange(TASTES))
+        return np.asarray(0.8 * of_category[self.categories] + 0.6 * own)
+
+    @cached_property
+    def prices(self) -> Floats:
+        """Price of each item, in cents that are whole. Shapes (items,)"""
+        level = 2.5 + 0.6 * normal(self.seed, "price level of category", self.categories)
+        return np.asarray(np.round(np.exp(level + 0.4 * normal(self.seed, "price of item", np.arange(self.items))), 2).clip(0.5, 2_000))
+
+    @cached_property
+    def followers(self) -> Ints:
+        """Items that often come right after each item: of its category, popular ones first. Shapes (items, HABITS)"""
+        order = np.lexsort((-self.popularity, self.categories))
+        sizes = np.bincount(self.categories, minlength=CATEGORIES)
+        starts = np.cumsum(sizes) - sizes
+        place = uniform(self.seed, "follower of item", np.arange(self.items)[:, None], np.arange(HABITS)) ** 2
+        return np.asarray(order[starts[self.categories][:, None] + (place * sizes[self.categories][:, None]).astype(np.int64)])
+
+    def user_vectors(self, users: Ints) -> Floats:
+        """Taste of each user. Shapes (users, TASTES)"""
+        return np.asarray(normal(self.seed, "vector of user", users[:, None], np.arange(TASTES)) / np.sqrt(TASTES))
+
+    def odds(self, users: Ints) -> Floats:
+        """How much each user is drawn to each item, before any habit: the oracle of recommendations. Shapes (users, items)"""
+        return np.asarray(self.popularity * np.exp(_TASTE_STRENGTH * self.user_vectors(users) @ self.vectors.T))
+
+    def bot_family(self, users: Ints) -> Ints:
+        """0 for people, 1 for machines on a timer, 2 for the other family. Shapes (users,)"""
+        draw = uniform(self.seed, "bot", users)
+        return np.where(draw < _BOT_SHARE, 1, np.where(draw < _BOT_SHARE + _OTHER_BOT_SHARE, 2, 0)).astype(np.int64)

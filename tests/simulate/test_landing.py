@@ -1,0 +1,74 @@
+"""Landing files of the simulator: what a shop's systems would write, dirt included, with the truth in a folder of its own."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+
+from clickmill.simulate import dirt, landing
+from clickmill.simulate.world import World
+
+WORLD = World(seed=5, days=6)
+
+
+@pytest.fixture(scope="module")
+def written(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    out = tmp_path_factory.mktemp("simulated") / "shop"
+    made = landing.write(spark, WORLD, events=20_000, out=str(out))
+    assert made.landing == f"{out}/landing" and made.truth == f"{out}-truth"
+    return out, spark.read.parquet(f"{made.truth}/deliveries").toPandas()
+
+
+def lines(out: Path, glob: str) -> list[str]:
+    return [line for path in sorted((out / "landing").glob(glob)) for line in path.read_text().splitlines()]
+
+
+def test_each_day_has_its_file_some_have_a_late_one_and_one_comes_twice(written) -> None:
+    out, truth = written
+    names = sorted(path.name for path in (out / "landing").iterdir())
+    assert {name.split(".")[0] for name in names if name.startswith("events")} == {f"events-2024-03-0{day}" for day in range(1, 7)}
+    assert any(name.startswith("late-") for name in names)
+    again = [name for name in names if ".again." in name]
+    assert again == ["events-2024-03-02.again.jsonl"]
+    assert (out / "landing" / again[0]).read_bytes() == (out / "landing" / "events-2024-03-02.jsonl").read_bytes()
+    assert len(lines(out, "*.jsonl")) - len(lines(out, "*.again.jsonl")) == len(truth)
+
+
+def test_a_line_says_nothing_of_what_is_true_of_it(written) -> None:
+    out, _ = written
+    parsed = [json.loads(line) for line in lines(out, "events-2024-03-03*.jsonl") if line.endswith("}")]
+    keys = {key for one in parsed for key in one}
+    assert keys <= {
+        "event_id", "site_id", "event_type", "event_at", "received_at", "source_order", "visitor_id", "account_id", "item_id", "quantity",
+        "price", "currency", "order_id", "rating", "review_text", "query", "page_url", "category", "device", "request_id",
+        "impression_id", "placement", "position", "propensity", "experiment", "variant",
+    }  # fmt: skip
+    assert {one["site_id"] for one in parsed} == {"shop"} and all(len(one["item_id"]) == 10 for one in parsed if "item_id" in one)
+
+
+def test_the_dirt_has_its_shares_and_each_delivery_one_fate(written) -> None:
+    _, truth = written
+    originals = truth[truth.delivery == "original"]
+    shares = originals.fate.value_counts(normalize=True)
+    assert abs(shares["exact_copy"] - dirt.EXACT_COPIES) < 0.006 and abs(shares["malformed"] - dirt.MALFORMED) < 0.002
+    assert abs(shares["near_copy"] - dirt.NEAR_COPIES) < 0.006 and abs(originals.is_late.mean() - dirt.LATE) < 0.006
+    assert set(shares.index) == {"kept", "exact_copy", "near_copy", "malformed", "outlier", "no_item", "no_visitor", "no_time"}
+    copies = truth[truth.delivery != "original"]
+    assert (copies.event_id == copies.of_event_id).tolist() == (copies.delivery == "exact_copy").tolist()
+    assert originals.event_id.is_unique and set(copies.of_event_id) <= set(originals.event_id)
+
+
+def test_the_catalogue_lands_on_the_first_day(written) -> None:
+    out, _ = written
+    states = [json.loads(line) for line in (out / "items" / "items-2024-03-01.jsonl").read_text().splitlines()]
+    assert len(states) == WORLD.items and states[7]["item_id"] == "0000000007"
+    assert float(states[7]["price"]) == WORLD.prices[7] and states[7]["category"] == f"category {WORLD.categories[7]}"
+
+
+def test_the_same_world_is_written_the_same(spark: SparkSession, written, tmp_path: Path) -> None:
+    out, _ = written
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    landing.write(spark, WORLD, events=20_000, out=str(tmp_path / "shop"))
+    assert lines(tmp_path / "shop", "*.jsonl") == lines(out, "*.jsonl")
