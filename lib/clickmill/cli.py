@@ -14,7 +14,6 @@ from clickmill.ingest import check, ingest
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 from clickmill.simulate import landing
-from clickmill.simulate.world import World
 
 app = typer.Typer(help="Raw clickstream in, checked tables out.", no_args_is_help=True, pretty_exceptions_enable=False)
 sources = typer.Typer(help="The sources of conf/sources, and files tried against them.", no_args_is_help=True)
@@ -168,7 +167,7 @@ def simulate(
         if Path(out).exists() or Path(f"{out}-truth").exists():
             raise UsageError(f"{out} or {out}-truth is there already; name a new folder")
         with terminal.progress(), session.started("clickmill simulate") as spark:
-            made = landing.write(spark, World(seed=seed, days=days), events=events, out=out)
+            made = landing.write(spark, seed=seed, days=days, events=events, out=out)
         terminal.out.print(
             f"{made.deliveries:,} lines of {made.users:,} users in {made.landing}; the truth is in {made.truth}", markup=False
         )

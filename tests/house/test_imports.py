@@ -90,6 +90,14 @@ def test_an_outside_tool_is_imported_in_its_one_file(tool: str) -> None:
     assert users <= TOOLS[tool]
 
 
+def test_what_a_simulation_plants_is_known_to_nobody_but_the_simulator() -> None:
+    """Its one door is `landing`, which the command line opens; a job that knew the truth could not be judged by it."""
+    files = [*SOURCE.rglob("*.py"), *(TOP / "jobs").rglob("*.py")]
+    outside = [file for file in files if SOURCE / "simulate" not in file.parents]
+    users = {(file.name, name) for file in outside for name in imported(file) if part(name) == "simulate"}
+    assert users == {("cli.py", "clickmill.simulate.landing")}
+
+
 def test_only_session_builds_a_spark_session() -> None:
     builders = {
         file.name

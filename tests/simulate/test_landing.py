@@ -16,7 +16,7 @@ WORLD = World(seed=5, days=6)
 @pytest.fixture(scope="module")
 def written(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
     out = tmp_path_factory.mktemp("simulated") / "shop"
-    made = landing.write(spark, WORLD, events=20_000, out=str(out))
+    made = landing.write(spark, seed=5, days=6, events=20_000, out=str(out))
     assert made.landing == f"{out}/landing" and made.truth == f"{out}-truth"
     return out, spark.read.parquet(f"{made.truth}/deliveries").toPandas()
 
@@ -70,5 +70,5 @@ def test_the_catalogue_lands_on_the_first_day(written) -> None:
 def test_the_same_world_is_written_the_same(spark: SparkSession, written, tmp_path: Path) -> None:
     out, _ = written
     spark.conf.set("spark.sql.shuffle.partitions", "3")
-    landing.write(spark, WORLD, events=20_000, out=str(tmp_path / "shop"))
+    landing.write(spark, seed=5, days=6, events=20_000, out=str(tmp_path / "shop"))
     assert lines(tmp_path / "shop", "*.jsonl") == lines(out, "*.jsonl")

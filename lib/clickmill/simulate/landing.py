@@ -29,15 +29,16 @@ class Written:
     deliveries: int
 
 
-def write(spark: SparkSession, world: World, *, events: int, out: str) -> Written:
-    """Write landing files of about `events` events to `<out>/landing`, the truth to `<out>-truth`.
+def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str) -> Written:
+    """Write landing files of about `events` events in `days` days to `<out>/landing`, the truth to `<out>-truth`.
 
     Each day has a file, some a second one with what came late; one day's file is
     delivered twice. Nothing in a line says what is true of it.
 
     Raises  Spark's error where one of the folders is there already
     """
-    users = stream.users_for(events, world.days)
+    world = World(seed=seed, days=days)
+    users = stream.users_for(events, days)
     told = _told(dirt.deliveries(stream.true_events(spark, world, users), world), world)
     truth, landing = f"{out.rstrip('/')}-truth", f"{out.rstrip('/')}/landing"
     told.select(*_TRUTH).write.parquet(f"{truth}/deliveries")

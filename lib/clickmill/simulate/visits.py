@@ -53,7 +53,7 @@ def keeps_weekends(world: World, users: Ints) -> Flags:
 def _second(world: World, users: Ints, place: Ints, number: Ints) -> Floats:
     peak = peak_hour(world, users)[place]
     hour = (peak + 1.8 * normal(world.seed, "hour of visit", users[place], number)) % 24
-    return np.asarray(np.floor(hour * 3_600_000) / 1_000
+    return np.asarray(np.floor(hour * 3_600_000) / 1_000)
 
 
 def peak_hour(world: World, users: Ints) -> Floats:
