@@ -33,6 +33,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
+case $job$env in */*) wrong "a job and an environment are names, not paths" ;; esac
 [ -n "$job" ] || wrong "no job is named; there are: $(names jobs/*.py)"
 [ -f "jobs/$job.py" ] || wrong "no job is called $job; there are: $(names jobs/*.py)"
 [ -n "$env" ] || wrong "--env is missing; there are: $(names conf/spark/*.conf)"
