@@ -82,7 +82,15 @@ def test_a_ga4_purchase_is_a_row_an_item_and_an_event_without_parameters_is_kept
     assert sums(got) == (2, 2, 0)
 
 
-@pytest.mark.parametrize(("shop", "declared", "day"), [("UTC", None, "2024-02-20"), ("Europe/Berlin", None, "2024-02-21")])
+@pytest.mark.parametrize(
+    ("shop", "declared", "day"),
+    [
+        ("UTC", None, "2024-02-20"),
+        ("Europe/Berlin", None, "2024-02-21"),
+        ("UTC", "Europe/Berlin", "2024-02-21"),
+        ("Europe/Berlin", "America/New_York", "2024-02-20"),
+    ],
+)
 def test_the_day_of_an_event_is_that_of_the_declared_zone_and_not_the_one_in_the_record(read: Read, shop: str, declared, day: str) -> None:
     text = yaml("ga4") + (f"zone: {declared}\n" if declared else "")
     assert {str(row.event_date) for row in read("ga4", *C01, text=text, zone=shop).rows} == {day}

@@ -136,7 +136,8 @@ def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, z
     is_readable = F.col("__readable")
     return frame.withColumns(
         {
-            "event_date": F.to_date(F.from_utc_timestamp("event_at", zone)),
+            "event_date": F.to_date(F.from_utc_timestamp("event_at", source.zone or zone)),
+            "zone": F.lit(source.zone).cast("string"),
             "event_id": F.when(is_readable, _hash(F.col("site_id"), F.coalesce("visitor_id", F.lit("")), *parts, content)),
             "winner_key": F.when(is_readable, _winner_key(types, source)),
             "user_id": F.coalesce("account_id", "visitor_id"),

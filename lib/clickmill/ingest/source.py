@@ -63,7 +63,7 @@ class Source(Part):
 
     explode    expression of an array: each element, `item` in expressions, becomes a row. Where the key of `ids` reads
                `item` each element is an event of its own (the actions of a visit), else all are items of one event
-    zone       zone of local times and of days; default is the zone of the shop
+    zone       zone of local times, and of the days of its events; default is the zone of the shop
     day_only   event_at holds a day and no time
     """
 
