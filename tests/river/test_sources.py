@@ -19,6 +19,7 @@ from clickmill.lake import Lake
 LANDING = Path(__file__).resolve().parents[1] / "fixtures" / "landing"
 DAY = Days(date(2024, 5, 16), date(2024, 5, 16))
 # Each source with the site that it names. All of them tell of the same visitors.
+FOLDERS = {"events_jsonl": "plain"}
 SITES = {"events_jsonl": "shop", "ga4": "ga4", "segment": "segment", "snowplow": "web_shop"}
 # Where an event came from, and what is made of that: ids, and the order and sessions that some formats name.
 PROVENANCE = ("site_id", "source", "landing_date", "received_at", "unmapped", "event_id", "session_id", "visitor_bucket")
@@ -64,7 +65,7 @@ class Shops:
 def shops(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shops:
     made = Shops(spark, tmp_path_factory.mktemp("shops"))
     for source in SITES:
-        shutil.copytree(LANDING / source, made.folder / source)
+        shutil.copytree(LANDING / FOLDERS.get(source, source), made.folder / source)
         made.ingest(source)
     made.run("find_bots", "clean_events", "build_sessions", "build_interactions")
     return made
