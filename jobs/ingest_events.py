@@ -17,7 +17,7 @@ from clickmill.contracts.tables import RAW_EVENTS, RAW_FILES
 from clickmill.ingest import ingest
 from clickmill.job import Inputs, Outputs
 
-READS = (RAW_FILES.up_to(),)
+READS = (RAW_FILES.whole(),)
 WRITES = (RAW_EVENTS, RAW_FILES)
 CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF

@@ -16,7 +16,7 @@ from clickmill.contracts.tables import RAW_ITEM_FILES, RAW_ITEMS
 from clickmill.ingest import ingest
 from clickmill.job import Inputs, Outputs
 
-READS = (RAW_ITEM_FILES.up_to(),)
+READS = (RAW_ITEM_FILES.whole(),)
 WRITES = (RAW_ITEMS, RAW_ITEM_FILES)
 CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF

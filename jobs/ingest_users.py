@@ -16,7 +16,7 @@ from clickmill.contracts.tables import RAW_USER_FILES, RAW_USERS
 from clickmill.ingest import ingest
 from clickmill.job import Inputs, Outputs
 
-READS = (RAW_USER_FILES.up_to(),)
+READS = (RAW_USER_FILES.whole(),)
 WRITES = (RAW_USERS, RAW_USER_FILES)
 CONFIG = ("shop",)
 SPARK_CONF = ingest.SPARK_CONF

@@ -12,7 +12,7 @@ from clickmill.contracts.tables import IDS, INTERACTIONS
 from clickmill.job import Inputs, Outputs
 from clickmill.models import ids
 
-READS = (INTERACTIONS.same_days(), IDS.up_to())
+READS = (INTERACTIONS.same_days(), IDS.whole())
 WRITES = (IDS,)
 CONFIG = ()
 

@@ -16,7 +16,7 @@ from clickmill.contracts.tables import ALS_FACTORS, IDS, INTERACTIONS, MODEL_RUN
 from clickmill.job import Inputs, Outputs
 from clickmill.models import als
 
-READS = (INTERACTIONS.window("models.window_days"), IDS.up_to())
+READS = (INTERACTIONS.window("models.window_days"), IDS.whole())
 WRITES = (ALS_FACTORS, MODEL_RUNS)
 CONFIG = ("models",)
 

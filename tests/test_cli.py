@@ -28,7 +28,10 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (["run", "find_bots", "--date", "2024-13-01"], "expected YYYY-MM-DD"),
         (["run", "find_bots", "--date", "2024-05-16", "--to", "2024-05-15"], "is before the first day"),
         (["run", "find_bots", "--date", "2024-05-16", "--env", "moon"], "no environment is called moon"),
+        (["run", "find_bots", "--date", "20240516"], "expected YYYY-MM-DD"),
         (["sources", "check", "x.csv", "--source", "moon"], "no source is called moon"),
+        (["run", "ingest_events", "--date", "2024-05-16", "--dry-run", "--source", "moon", "--path", "x"], "no source is called moon"),
+        (["run", "ingest_events", "--date", "2024-05-16", "--dry-run", "--source", "taobao", "--path", "x/nowhere"], "no such file"),
     ],
 )
 def test_a_wrong_word_is_one_line_and_exit_code_2(shown: list[str], words: list[str], said: str) -> None:
@@ -126,3 +129,10 @@ def test_a_table_that_is_not_there_and_one_without_days_are_told(shown: list[str
     assert CliRunner().invoke(cli.app, ["show", "clean.evnts", *options]).exit_code == 2
     assert CliRunner().invoke(cli.app, ["show", "clean.events", *options]).exit_code == 2
     assert "no table is called clean.evnts" in shown[0] and "clean.events has no days yet" in shown[1]
+
+
+def test_an_error_before_anything_was_configured_is_one_line_too(shown: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_FOLDER", tmp_path / "logs")
+    result = CliRunner().invoke(cli.app, ["flow", "--mermaid", str(tmp_path / "no" / "such.mmd")])
+    assert (result.exit_code, len(shown)) == (1, 2) and "unexpected FileNotFoundError" in shown[1]
+    assert (tmp_path / "logs" / "errors.log").exists()

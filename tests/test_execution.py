@@ -152,6 +152,28 @@ def test_a_changed_input_another_config_and_nothing_else_make_a_day_stale(spark,
     assert ("the config changed",) in [one.reasons for one in staleness.stale({"counts": job}, other, Ledger(lake))]
 
 
+def test_a_lock_without_a_word_in_it_is_told_with_its_place(spark, lake) -> None:
+    (Path(lake.root) / "locks").mkdir(parents=True, exist_ok=True)
+    (Path(lake.root) / "locks" / f"{SESSIONS.name}.json").write_text("")
+    told = r"clean.sessions: a run is taking it just now; if none is, delete .*clean.sessions.json"
+    with pytest.raises(TableHeld, match=told), held(lake, [SESSIONS], "run1", at("10:00")):
+        pass
+
+
+def test_what_is_read_whole_holds_later_days_too_and_makes_nothing_stale(spark, lake, conf) -> None:
+    execution.execute(writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY, "v2")]), conf, Days(DAY, NEXT_DAY), spark)
+    seen_rows = []
+
+    def run(spark, conf, days, inputs):
+        seen_rows.append(inputs[IDENTITIES].count())
+        return {VALUE_RANGES: frame(spark, VALUE_RANGES, [range_of(DAY, 9.0)])}
+
+    job = SimpleNamespace(__name__="looks", READS=(IDENTITIES.whole(),), WRITES=(VALUE_RANGES,), run=run, CONFIG=("shop",))
+    execution.execute(job, conf, Days(DAY, DAY), spark)
+    execution.execute(writes(IDENTITIES, [identity(NEXT_DAY, "v3")]), conf, Days(NEXT_DAY, NEXT_DAY), spark)
+    assert seen_rows == [2] and staleness.stale({"looks": job}, conf, Ledger(lake)) == []
+
+
 def test_a_table_that_a_living_run_holds_is_refused_and_that_of_a_dead_one_taken_over(spark, lake) -> None:
     with held(lake, [SESSIONS, IDENTITIES], "run1", at("10:00")):
         with (

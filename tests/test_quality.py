@@ -187,16 +187,16 @@ def test_a_rule_that_was_not_evaluated_is_refused(spark: SparkSession, monkeypat
     assert quality.gate(model_runs(spark, {}), MODEL_RUNS, rows_written=1).reason == "no_users: was not evaluated"
 
 
-@pytest.mark.parametrize(("rejected", "written", "refused"), [(5, 5, False), (6, 5, True)])
-def test_the_suite_bears_its_share_of_quarantined_rows_and_not_one_more(
+@pytest.mark.parametrize(("rejected", "written", "refused"), [(50, 50, False), (51, 50, True), (98, 1, False)])
+def test_the_suite_bears_its_share_of_quarantined_rows_and_not_one_more_and_few_have_none(
     spark: SparkSession, rejected: int, written: int, refused: bool
 ) -> None:
     place = {"landing_date": DAY, "file": "f", "delivery_id": "d", "block": 0, "item_pos": 0}
     row = place | {"event_date": DAY, "source": "s", "site_id": "shop"}
     rejects = [row | {"ordinal": n, "kind": "reject", "reasons": ["no_item", "price_negative"][: 1 + n % 2]} for n in range(rejected)]
-    copies = [row | {"ordinal": 100 + n, "kind": "copy", "reasons": ["near_copy"]} for n in range(50)]
+    copies = [row | {"ordinal": 1000 + n, "kind": "copy", "reasons": ["near_copy"]} for n in range(50)]
     told = gating._too_many_quarantined(suite.of(EVENTS), frame(spark, REJECTS, rejects + copies), written)
-    line = "54.5% of the rows were quarantined, at most 50.0% may be: no_item 6, price_negative 3"
+    line = "50.5% of the rows were quarantined, at most 50.0% may be: no_item 51, price_negative 25"
     assert told == ([line] if refused else [])
 
 

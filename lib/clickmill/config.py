@@ -4,158 +4,22 @@
 line what changes per run. Functions receive values, never the config.
 """
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from clickmill.contracts import resources
 from clickmill.contracts.errors import UsageError
-from clickmill.contracts.events import EVENT_TYPES
 from clickmill.ingest.source import Source, parse
-
-Seconds = Annotated[int, Field(ge=0, le=86_400)]
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
+from clickmill.sections import Sections
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Lake(_Section):
-    root: str
-
-
-class Shop(_Section):
-    zone: str
-
-    @field_validator("zone")
-    @classmethod
-    def _known(cls, zone: str) -> str:
-        from zoneinfo import available_timezones
-
-        if zone not in available_timezones():
-            raise ValueError(f"{zone} is no time zone; expected a name such as Europe/London")
-        return zone
-
-
-class Landing(_Section):
-    source: str | None
-    path: str | None
-
-
-class Run(_Section):
-    slice_days: Count
-    log_folder: str
-
-
-class Clean(_Section):
-    """Windows that reach over midnight are at most a day long: the state of a day then comes from that day alone."""
-
-    lateness_days: Annotated[int, Field(ge=0, le=60)]
-    future_tolerance_s: Seconds
-    copy_horizon_s: Seconds
-    near_copy_s: Seconds
-    order_copy_s: Seconds
-    dwell_cap_s: Annotated[int, Field(ge=1)]
-    range_days: Count
-    range_min_rows: Count
-    range_factor: Annotated[float, Field(gt=0)]
-    fill: dict[str, int]
-
-    def clocks(self) -> dict[str, int]:
-        """How late and how far in the future an event may be, as keyword arguments."""
-        return {"lateness_days": self.lateness_days, "future_tolerance_s": self.future_tolerance_s}
-
-    def windows(self) -> dict[str, int]:
-        """The windows of copies and dwell, in seconds, as keyword arguments."""
-        return {name: getattr(self, name) for name in ("dwell_cap_s", "copy_horizon_s", "near_copy_s", "order_copy_s")}
-
-
-class Bots(_Section):
-    min_events: Count
-    rate_events: Count
-    burst_events: Count
-    regular_variation: Annotated[float, Field(ge=0)]
-    active_hours: Annotated[int, Field(ge=1, le=24)]
-    breadth_items: Count
-    breadth_share: Share
-    flood_events: Count
-
-
-class Sessions(_Section):
-    gap_s: Annotated[int, Field(ge=1, le=86_400)]
-
-
-class Interactions(_Section):
-    weights: dict[str, int]
-
-    @field_validator("weights")
-    @classmethod
-    def _every_type(cls, weights: dict[str, int]) -> dict[str, int]:
-        if set(weights) != set(EVENT_TYPES):
-            raise ValueError(f"expected one whole number for each of {', '.join(EVENT_TYPES)}")
-        return weights
-
-
-class Als(_Section):
-    feedback: Literal["implicit", "explicit"]
-    rank: Count
-    iterations: Count
-    regularisation: Annotated[float, Field(ge=0)]
-    alpha: Annotated[float, Field(ge=0)]
-    seed: int
-
-
-class Models(_Section):
-    window_days: Count
-    half_life_days: Count
-    als: Als
-    max_broadcast_bytes: Count
-
-
-class Candidates(_Section):
-    per_user: Count
-    popular_days: Count
-
-
-class Publish(_Section):
-    list_length: Count
-    excludes_bought: bool
-
-
-class Config(_Section):
+class Config(Sections):
     """The whole config; `conf/base.yaml` says what each key means."""
-
-    lake: Lake
-    shop: Shop
-    landing: Landing
-    run: Run
-    clean: Clean
-    bots: Bots
-    sessions: Sessions
-    interactions: Interactions
-    models: Models
-    candidates: Candidates
-    publish: Publish
-
-    def hash_of(self, *sections: str) -> str:
-        """Hash of the named sections: what a job's result depends on, and nothing else."""
-        chosen = {name: self.model_dump(mode="json")[name] for name in sorted(sections)}
-        return hashlib.md5(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
-
-    def value(self, key: str) -> Any:
-        """The value of a dotted key, such as `clean.lateness_days`."""
-        found: Any = self
-        for part in key.split("."):
-            found = getattr(found, part)
-        return found
 
     def source(self) -> Source:
         """The source that the run reads.
@@ -237,8 +101,8 @@ def spark_properties(env: str) -> dict[str, str]:
 
 
 def cache_folder() -> Path:
-    """The folder of downloaded and built things: CLICKMILL_CACHE, else .cache below the working folder."""
-    return Path(os.environ.get("CLICKMILL_CACHE", ".cache")).resolve()
+    """The folder of downloaded and built things: CLICKMILL_CACHE, else .cache in the checkout, whatever the working folder."""
+    return Path(os.environ.get("CLICKMILL_CACHE") or (resources.checkout() or Path()) / ".cache").resolve()
 
 
 def _yaml(path: str, missing: str = "") -> dict[str, Any]:

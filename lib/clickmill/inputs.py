@@ -89,15 +89,17 @@ def _is_wanted(day: str, wanted: list[date], window: Days | None) -> Column:
     if not wanted:
         return F.lit(False)
     span = F.col(day).between(F.lit(wanted[0]), F.lit(wanted[-1]))
-    has_holes = window is not None and len(wanted) < (wanted[-1] - wanted[0]).days + 1
+    has_holes = window is not None and window.first != date.min and len(wanted) < (wanted[-1] - wanted[0]).days + 1
     return span & F.col(day).isin(wanted) if has_holes else span
 
 
 def days_of(read: Read, days: Days, conf: Config) -> Days | None:
-    """The days that a READ names for a run over `days`; None for the whole history up to its last day."""
+    """The days that a READ names for a run over `days`; None for the history up to its last day."""
     back, ahead = (conf.value(span) if isinstance(span, str) else span for span in (read.back, read.ahead))
     if read.kind == "history":
         return None
+    if read.kind == "whole":
+        return Days(date.min, date.max)
     if read.kind == "earlier":
         return Days(days.widened(back=back).first, Days(days.last, days.last).widened(back=1).first)
     if read.kind == "window":
@@ -108,11 +110,11 @@ def days_of(read: Read, days: Days, conf: Config) -> Days | None:
 def hashes_of(job: Job, day: date, conf: Config, ledger: Ledger) -> dict[str, str]:
     """For each table that the job reads for one day: a hash of the admitted days that it sees, as they stand now.
 
-    What a job reads of the tables it appends to is no input: its own rows would make it stale.
+    What a job reads of the tables it appends to is no input: its own rows would make it stale. Neither is what only grows.
     """
     found = {}
     for read in job.READS:
-        if read.kind == "history" and read.table in job.WRITES:
+        if read.kind == "whole" or (read.kind == "history" and read.table in job.WRITES):
             continue
         window = days_of(read, Days(day, day), conf)
         admitted = ledger.admitted(read.table)

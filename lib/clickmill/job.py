@@ -16,6 +16,7 @@ from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.table import Table
+from clickmill.ingest import ingest
 from clickmill.inputs import Inputs, Job, Outputs, days_of
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
@@ -65,9 +66,16 @@ def day_range(first: str, last: str | None) -> Days:
     Raises  UsageError when one is no day, or the last is before the first
     """
     try:
-        return Days(date.fromisoformat(first), date.fromisoformat(last or first))
+        return Days(_day(first), _day(last or first))
     except ValueError as error:
         raise UsageError(f"--date {first}{f' --to {last}' if last else ''}: {error}; expected YYYY-MM-DD") from None
+
+
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    if text != str(day):  # Python reads 20240501 and 2024-W18-3 too, spark-submit.sh does not
+        raise ValueError(f"{text} is not written as a day is")
+    return day
 
 
 def perform(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
@@ -92,13 +100,14 @@ def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:
     """What a run would read, at which versions, and what it would replace."""
     lake = Lake(spark, conf.lake.root)
     ledger = Ledger(lake)
+    landing = ingest.due(spark, conf.source(), conf.landing.path, days, table=job.WRITES[0]) if hasattr(job, "TAKES") else []
     terminal.out.print(f"[bold]{execution.name_of(job)}[/bold] {days} would read")
-    if conf.landing.path and not job.READS:
-        terminal.out.print(f"  landing files of {conf.landing.source}")
+    if landing:
+        terminal.out.print(f"  {len(landing):,} landing files of {conf.landing.source} that may hold records of these days")
     for read in job.READS:
         window = days_of(read, days, conf)
         admitted = [day for day in ledger.admitted(read.table) if (day <= days.last if window is None else day in window)]
-        span = str(window) if window else f"all days to {days.last}"
+        span = "all days" if read.kind == "whole" else str(window) if window else f"all days to {days.last}"
         terminal.out.print(f"  {read.table.name:<28} version {ledger.version(read.table)}, {span}: {len(admitted)} days are there")
     verbs = {"days": f"replace {days}", "last_day": f"replace {days.last}", "append": "add rows, and replace none"}
     for table in job.WRITES:

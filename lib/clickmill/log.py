@@ -51,6 +51,7 @@ def folder() -> str:
 
 def trace(error: BaseException) -> str:
     """Write the whole trace of an unexpected error, Java's too, to the log file, without the values it quotes, and return where."""
+    _FOLDER.mkdir(parents=True, exist_ok=True)  # the error may come before anything was configured
     path = _FOLDER / "errors.log"
     of_java = getattr(error, "_stackTrace", None) or ""
     with path.open("a", encoding="utf-8") as out:

@@ -12,7 +12,7 @@ from clickmill.clean import records, sessions, stream
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import OPEN_SESSIONS, RAW_EVENTS
 
-GAP_S, NEAR_S, ORDER_S, HORIZON_S, CAP_S = 1800, 1, 86_400, 3600, 900
+GAP_S, NEAR_S, ORDER_S, HORIZON_S, CAP_S = 1800, 1, 82_800, 3600, 900
 WINDOWS = stream.Windows(gap_s=GAP_S, dwell_cap_s=CAP_S, copy_horizon_s=HORIZON_S, near_copy_s=NEAR_S, order_copy_s=ORDER_S)
 
 

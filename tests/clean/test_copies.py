@@ -106,6 +106,15 @@ def test_an_id_goes_on_over_midnight_within_the_horizon_in_one_run_and_in_two(sp
     assert kept_times(together) == sorted(kept_times(one) + kept_times(two))
 
 
+def test_an_id_that_comes_back_after_the_horizon_is_another_event_with_a_session_of_its_own(spark: SparkSession) -> None:
+    rows = [raw_event("10:00", event_id="e1"), raw_event("2024-05-17 15:00", event_id="e1", item_id="q")]
+    together = clean(spark, rows, Days(DAY, NEXT_DAY)).events.collect()
+    assert sorted((str(row.event_date), row.session_id) for row in together) == [
+        ("2024-05-16", "e1-20240516"),
+        ("2024-05-17", "e1-20240517"),
+    ]
+
+
 def test_copies_of_rows_without_a_visitor_are_found_by_their_id(spark: SparkSession) -> None:
     rows = [raw_event("10:00", visitor=None, event_id="e1"), raw_event("10:00", visitor=None, event_id="e1")]
     cleaned = clean(spark, rows, ONE_DAY)

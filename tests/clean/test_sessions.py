@@ -11,6 +11,7 @@ from clickmill.clean import sessions
 from clickmill.contracts.days import Days
 
 ONE_DAY = Days(DAY, DAY)
+E1 = "e1-20240516"
 
 
 def ids(cleaned) -> dict[str, str]:
@@ -31,7 +32,7 @@ def test_a_session_is_named_after_its_first_event_and_times_its_events(spark: Sp
     ]
     found = {row.event_id: (row.session_id, row.gap_s, row.dwell_s) for row in clean(spark, rows, ONE_DAY).events.collect()}
     # The dwell is capped at 900 s.
-    assert found == {"e1": ("e1", None, 300.0), "e2": ("e1", 300.0, 900.0), "e3": ("e1", 1200.0, None)}
+    assert found == {"e1": (E1, None, 300.0), "e2": (E1, 300.0, 900.0), "e3": (E1, 1200.0, None)}
 
 
 def test_items_of_one_event_share_its_silence_and_its_dwell(spark: SparkSession) -> None:
@@ -51,7 +52,7 @@ def test_midnight_is_that_of_the_zone_that_the_source_declares(spark: SparkSessi
     night = raw_event("22:10", event_id="e2", item_id="i2", event_date=NEXT_DAY, zone="Europe/Berlin")
     first, next_day = clean(spark, [evening], ONE_DAY), Days(NEXT_DAY, NEXT_DAY)
     second = clean(spark, [night], next_day, first.open_sessions)
-    assert ids(second) == {"e2": "e1"}
+    assert ids(second) == {"e2": "e1-20240516"}
     closed = sessions.sessions(second.events, first.open_sessions, next_day, gap_s=1800, zone="UTC").first()
     assert (closed.event_count, str(closed.event_date)) == (2, "2024-05-17")
 
@@ -63,7 +64,7 @@ def test_a_session_of_the_source_is_kept_and_cut_where_its_name_is_used_again_af
         raw_event("10:02", event_id="e3", source_session_id="s1", item_id="i3"),
         raw_event("12:00", event_id="e4", source_session_id="s1", item_id="i4"),
     ]
-    assert ids(clean(spark, rows, ONE_DAY)) == {"e1": "e1", "e2": "e2", "e3": "e1", "e4": "e4"}
+    assert ids(clean(spark, rows, ONE_DAY)) == {"e1": E1, "e2": "e2-20240516", "e3": E1, "e4": "e4-20240516"}
 
 
 def test_equal_times_go_by_the_order_of_the_source(spark: SparkSession) -> None:
@@ -72,7 +73,8 @@ def test_equal_times_go_by_the_order_of_the_source(spark: SparkSession) -> None:
     for partitions in (1, 5):
         cleaned = clean(spark, rows[::-1], ONE_DAY, partitions=partitions)
         closed = sessions.sessions(cleaned.events, cleaned.open_sessions.limit(0), ONE_DAY, gap_s=1800, zone="UTC").first()
-        assert (closed.session_id, closed.entry_page, closed.exit_page, closed.purchase_count) == ("z8", "item_view", "purchase", 1)
+        assert closed.session_id == "z8-20240516"
+        assert (closed.entry_page, closed.exit_page, closed.purchase_count) == ("item_view", "purchase", 1)
 
 
 def test_a_change_of_campaign_or_midnight_ends_no_session_by_days_or_as_a_range(spark: SparkSession) -> None:
@@ -85,7 +87,7 @@ def test_a_change_of_campaign_or_midnight_ends_no_session_by_days_or_as_a_range(
     together = ids(clean(spark, rows, Days(DAY, NEXT_DAY)))
     one = clean(spark, rows, ONE_DAY)
     two = clean(spark, rows, Days(NEXT_DAY, NEXT_DAY), carried=one.open_sessions)
-    assert together == {"e1": "e1", "e2": "e1", "e3": "e1", "e4": "e1"}
+    assert together == dict.fromkeys(["e1", "e2", "e3", "e4"], E1)
     assert ids(one) | ids(two) == together
 
 
@@ -94,7 +96,7 @@ def test_a_session_of_80_hours_is_one_by_days_as_a_range_and_with_its_last_day_r
     rows = [raw_event(when, event_id=f"e{n:03d}", item_id=f"i{n}", has_near_copies=False) for n, when in enumerate(hours)]
     whole_days = Days(DAY, date(2024, 5, 19))
     as_range = clean(spark, rows, whole_days)
-    assert set(ids(as_range).values()) == {"e000"}
+    assert set(ids(as_range).values()) == {"e000-20240516"}
     before, by_days, closed = {DAY: None}, {}, []
     for day in [*whole_days, whole_days.last]:
         today = clean(spark, rows, Days(day, day), carried=before[day])
@@ -114,12 +116,12 @@ def test_a_session_that_ends_near_midnight_closes_on_the_next_day(spark: SparkSe
     assert sessions.sessions(one.events, one.open_sessions.limit(0), ONE_DAY, gap_s=1800, zone="UTC").count() == 0
     tomorrow = Days(NEXT_DAY, NEXT_DAY)
     closed = sessions.sessions(one.events.limit(0), one.open_sessions, tomorrow, gap_s=1800, zone="UTC").first()
-    assert (closed.session_id, closed.event_date, closed.bought_item_ids, str(closed.purchase_value)) == ("e1", NEXT_DAY, ["i7"], "3.0000")
+    assert (closed.session_id, closed.event_date, closed.bought_item_ids, str(closed.purchase_value)) == (E1, NEXT_DAY, ["i7"], "3.0000")
 
 
 def test_day_only_events_say_nothing_about_silence_and_dwell(spark: SparkSession) -> None:
     rows = [raw_event("00:00", is_day_only=True, source_session_id="s1", source_order=n, item_id=f"i{n}", event_id=f"e{n}") for n in (1, 2)]
-    assert [(row.session_id, row.gap_s, row.dwell_s) for row in clean(spark, rows, ONE_DAY).events.collect()] == [("e1", None, None)] * 2
+    assert [(row.session_id, row.gap_s, row.dwell_s) for row in clean(spark, rows, ONE_DAY).events.collect()] == [(E1, None, None)] * 2
 
 
 def test_a_gap_that_is_not_positive_is_refused(spark: SparkSession) -> None:

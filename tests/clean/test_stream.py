@@ -85,7 +85,7 @@ def defined(rows: list[dict]) -> dict[str, object]:
         name, last = None, None
         for row in stream:
             if last is None or (row["event_at"] - last).total_seconds() > GAP_S:
-                name = row["event_id"]
+                name = f"{row['event_id']}-{row['event_date']:%Y%m%d}"
             sessions[row["event_id"], row["event_at"]] = name
             last = row["event_at"]
     return {"sessions": sessions, "copies": copies}

@@ -15,6 +15,7 @@ EDGE = {"config", "log", "lake", "ledger", "quality", "session"}
 LAYERS = (
     {"contracts"},
     STAGES,
+    {"sections"},
     {"config", "log", "lake", "quality"},
     {"ledger", "session"},
     {"inputs"},

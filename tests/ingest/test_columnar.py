@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clickmill.contracts.errors import BadData
+from clickmill.contracts.errors import BadData, UsageError
 
 SOURCE = """
 name: shop
@@ -42,6 +42,15 @@ def test_rows_are_bound_by_name_and_values_that_do_not_fit_are_told(run, folder)
     assert got.rows[0].record_text.startswith('{"at":"2024-03-01T11:00:00.000000Z","item":"a","n":3,"paid":10.0,')
     assert got.column("delivery_rank") == [0, 0, 1]
     assert got.rows[0].winner_key > got.rows[1].winner_key
+
+
+def test_times_in_nanoseconds_as_pandas_writes_them_are_numbers_with_a_unit(run, folder):
+    pq.write_table(pa.table(ROWS | {"at": pa.array(ROWS["at"], pa.timestamp("ns"))}), folder / "final-2024-03-01.parquet")
+    (folder / "x-2024-03-01.parquet").unlink()
+    with pytest.raises(UsageError, match=r"columns.event_at: is a number; expected unit: .* nanoseconds"):
+        run(SOURCE, str(folder))
+    got = run(SOURCE.replace("event_at: at", "event_at: {value: at, unit: nanoseconds}"), str(folder))
+    assert [str(row.event_at) for row in got.rows] == ["2024-03-01 11:00:00", "2024-03-01 12:00:00"]
 
 
 def test_a_corrupt_file_stops_the_run_and_is_named(run, folder):

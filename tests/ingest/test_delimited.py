@@ -48,7 +48,7 @@ def test_a_byte_order_mark_and_carriage_returns_are_invisible(run, land):
 
 
 def test_a_doubled_header_name_stops_the_run_and_both_positions_are_named(run, land):
-    with pytest.raises(BadData, match=r"2024-03-01.csv: the header names price twice, at positions 1 and 3"):
+    with pytest.raises(BadData, match=r"2024-03-01.csv: the header has price twice, at positions 1 and 3"):
         run(EVENTS_CSV, land({"2024-03-01.csv": "price,qty,price,user,item,type,at\n"}))
 
 
@@ -125,3 +125,46 @@ def test_a_name_that_a_headerless_source_does_not_declare_is_an_error_of_its_key
     source = EVENTS_CSV.replace("{format: csv}", "{format: csv, header: false, fields: [user, item, type, at]}")
     with pytest.raises(UsageError, match=r"shop.yaml: columns.price: reads price, which is no field; expected one of user, item, type, at"):
         run(source, land({"2024-03-01.csv": "1,10,view,1709254800\n"}))
+
+
+@pytest.mark.parametrize(("encoding", "broken"), [("gbk", b"\xd6"), ("windows-1252", b"\x81"), ("latin-1", None), ("utf-8-sig", b"\xff")])
+def test_a_byte_that_is_no_text_in_the_declared_encoding_is_told_of_its_line_only(run, land, encoding, broken):
+    source = EVENTS_CSV.replace("{format: csv}", f"{{format: csv, encoding: {encoding}}}")
+    last = b"1,20,view,1709254801,5" + (broken or b"")
+    got = run(source, land({"2024-03-01.csv": HEADER.encode() + b"1,10,view,1709254800,5\n" + last}))
+    assert got.problems() == [[], ["bad_encoding"] if broken else []]
+
+
+def test_an_encoding_that_java_does_not_know_is_an_error_of_its_key(run, land):
+    with pytest.raises(UsageError, match=r"shop.yaml: read.encoding: Java knows no punycode"):
+        run(EVENTS_CSV.replace("{format: csv}", "{format: csv, encoding: punycode}"), land({"2024-03-01.csv": HEADER}))
+
+
+@pytest.mark.parametrize(
+    "content", ["alice@example.com,10,view,1709254800,5\n", HEADER + "\r", "user,alice@example.com,alice@example.com\n"], ids=str
+)
+def test_no_value_of_a_record_is_told_where_a_header_was_expected(run, land, content):
+    with pytest.raises(BadData) as raised:
+        run(EVENTS_CSV, land({"2024-03-01.csv": content.replace("\n\r", "\ralice@example.com,10\r")}))
+    assert str(raised.value).startswith("2024-03-01.csv: ") and "alice" not in str(raised.value)
+
+
+def test_names_with_the_characters_of_a_glob_are_plain_names(run, land):
+    names = ["e[1]-2024-03-01.csv", "e{2}-2024-03-01.csv"]
+    got = run(EVENTS_CSV, land({name: HEADER + f"{n},10,view,1709254800,5\n" for n, name in enumerate(names)}))
+    assert got.column("file") == names
+
+
+def test_a_name_with_a_colon_is_named(run, land):
+    with pytest.raises(BadData, match=r"e-2024-03-01T10:00:00.csv: Hadoop reads no name with a colon; rename it"):
+        run(EVENTS_CSV, land({"e-2024-03-01T10:00:00.csv": HEADER}))
+
+
+def test_a_file_that_spark_would_leave_out_is_named(run, land):
+    with pytest.raises(BadData, match=r"_e-2024-03-01.csv: Spark reads no file or folder whose name begins with _; rename it"):
+        run(EVENTS_CSV, land({"a-2024-03-01.csv": HEADER, "_e-2024-03-01.csv": HEADER, "_SUCCESS": ""}))
+
+
+def test_a_gzip_file_of_no_bytes_is_cut_off(run, land):
+    with pytest.raises(BadData, match=r"2024-03-01.csv.gz: cannot be read to its end"):
+        run(EVENTS_CSV, land({"2024-03-01.csv.gz": b""}))

@@ -4,9 +4,11 @@ import json
 import tarfile
 
 import pytest
+from pyspark.sql import functions as F
 
 from clickmill.contracts import resources
 from clickmill.contracts.errors import UsageError
+from clickmill.ingest.json_text import with_exact_numbers
 
 SOURCE = """
 name: shop
@@ -42,7 +44,7 @@ def test_an_item_is_a_row_and_a_bad_one_rejects_that_row_only(run, land):
     order = '{"id":"e1","user":"a",$AT,"properties":{"order":"o1","products":[ITEMS]}}'
     got = run(SOURCE, land(lines(order.replace("ITEMS", items))))
     assert got.column("item_pos") == [1, 2, 3, 4, 5]
-    assert got.problems() == [[], ["bad_price"], ["bad_item"], ["bad_item"], ["bad_price"]]
+    assert got.problems() == [[], ["bad_price"], ["bad_item"], ["bad_item"], ["bad_item", "bad_price"]]
     assert [(row.item_id, str(row.price), str(row.quantity)) for row in got.rows[:2]] == [
         ("A1", "29.9500", "2.000"),
         ("B2", "None", "None"),
@@ -165,3 +167,42 @@ def test_every_text_of_the_json_test_suite_is_accepted_or_rejected_with_a_reason
             assert not problems & {"bad_json", "bad_encoding"}, name
         if name[0] == "n":
             assert problems & {"bad_json", "empty_line"}, name
+
+
+def test_numbers_are_ids_as_they_are_written_and_lists_and_objects_are_none(run, land):
+    got = run(
+        SOURCE,
+        land(
+            lines(
+                '{"id":1.0,"user":1515915625519388267.0,"itemId":1.10,$AT}',
+                '{"id":1.00,"user":1515915625519388268.0,"itemId":1.1,$AT}',
+                '{"deep":{"user":7.5},"user":17850.00,"itemId":1e3,$AT}',
+                '{"user":"1.50","itemId":"[c]",$AT}',
+                '{"user":"u","properties":{"products":[{"sku":2.50},{"sku":["C"]},{"sku":"{C}"}]},$AT}',
+                '{"user":{"email":"x"},"itemId":"i",$AT}',
+                '{"user":"u","itemId":["c","d"],$AT}',
+            )
+        ),
+    )
+    assert [(row.visitor_id, row.item_id) for row in got.rows[:5]] == [
+        ("1515915625519388267.0", "1.10"),
+        ("1515915625519388268.0", "1.1"),
+        ("17850.00", "1e3"),
+        ("1.50", "[c]"),
+        ("u", "2.50"),
+    ]
+    assert got.problems() == [[], [], [], [], [], ["bad_item"], [], ["bad_user"], ["bad_itemId"]]
+    assert got.rows[6].item_id == "{C}" and len({row.event_id for row in got.rows[:2]}) == 2
+
+
+def test_only_numbers_that_are_not_whole_are_put_into_quotes(spark):
+    texts = {
+        r'{"a":1.50,"b":[-0.1e+5,7,"x 1.5 \" 2.5",{"c":1E2}],"d":10}': r'{"a":"1.50","b":["-0.1e+5",7,"x 1.5 \" 2.5",{"c":"1E2"}],"d":10}',
+        '{"1.5":"\\\\","b":2.5}': '{"1.5":"\\\\","b":"2.5"}',
+        "01.5": "01.5",
+        "[1.5.5]": "[1.5.5]",
+        '{"a":-}': '{"a":-}',
+        "[" + '"s",' * 20_000 + "1.5]": "[" + '"s",' * 20_000 + '"1.5"]',
+    }
+    frame = spark.createDataFrame([(text,) for text in texts], "text string").select(with_exact_numbers(F.col("text")))
+    assert [row[0] for row in frame.collect()] == list(texts.values())

@@ -42,3 +42,13 @@ def test_a_line_matches_as_a_whole_or_is_told(run, land):
     )
     assert first.unmapped == '{"status":"200","verb":"GET"}'
     assert (got.counts["records"], got.counts["mapped"], got.counts["rejected"]) == (5, 1, 4)
+    assert got.files[0].unmapped_fields == {"status": 1, "verb": 1} and got.rows[1].unmapped is None
+
+
+def test_groups_may_have_names_with_an_underscore_and_be_written_as_python_does(run, land):
+    regex = "regex: '(?<event_time>\\d+) (?P<user>\\w+)'"
+    source = SOURCE[: SOURCE.index("  regex:")] + f"  {regex}\n" + SOURCE[SOURCE.index("landing_date") :]
+    columns = "columns: {visitor_id: user, event_at: {value: event_time, unit: seconds}}\n"
+    source = source[: source.index("columns:")] + columns + "event_types: {constant: page_view}\nids: {key: [event_time]}\n"
+    got = run(source, land({"2024-03-01.log": "1709254800 u1\n"}))
+    assert [(row.visitor_id, str(row.event_at)) for row in got.rows] == [("u1", "2024-03-01 01:00:00")]

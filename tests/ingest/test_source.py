@@ -14,7 +14,7 @@ from ingest.shop import EVENTS_CSV
     [
         ("price: price", "prise: price", "columns.prise: raw.events has no such column to map; expected one of visitor_id, account_id"),
         ("buy: purchase", "buy: purchases", "event_types: purchases is no event type; expected one of page_view, item_view"),
-        ("unit: seconds", "unit: days", "columns.event_at.unit: Input should be 'seconds', 'milliseconds' or 'microseconds'"),
+        ("unit: seconds", "unit: days", "columns.event_at.unit: Input should be 'seconds', 'milliseconds', 'microseconds' or"),
         ("unit: seconds", "units: seconds", "columns.event_at.units: no such key; expected one of value, constant, unit, format, zone"),
         ("name: shop", "name: shop\nsight: x", "sight: no such key; expected one of name, table, site_id, read"),
         ("name: shop", "name: store", "name: is store, expected shop, as the file is called"),

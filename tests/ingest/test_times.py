@@ -16,6 +16,7 @@ COLUMN = "event_at: {value: at, unit: seconds}"
             {"1709254800": "2024-03-01 01:00:00", "1709254800.25": "2024-03-01 01:00:00.250000", "15": None, "1709254800000": None},
         ),
         ("{value: at, unit: milliseconds}", {"1709254800250": "2024-03-01 01:00:00.250000", "1709254800": None, "soon": None}),
+        ("{value: at, unit: nanoseconds}", {"1709254800000001999": "2024-03-01 01:00:00.000001", "1709254800000001": None}),
         ("{value: cast(at as bigint), unit: microseconds}", {"1709254800000001": "2024-03-01 01:00:00.000001"}),
         (
             "at",
@@ -69,7 +70,7 @@ def test_the_day_of_an_event_is_one_of_the_shop(run, land):
 
 
 def test_a_number_without_a_unit_is_an_error_of_its_key(run, land):
-    with pytest.raises(UsageError, match=r"columns.event_at: is a number; expected unit: seconds, milliseconds or microseconds"):
+    with pytest.raises(UsageError, match=r"columns.event_at: is a number; expected unit: seconds, milliseconds, micro"):
         run(EVENTS_CSV.replace(COLUMN, "event_at: try_cast(at as bigint)"), land({"2024-03-01.csv": HEADER}))
 
 

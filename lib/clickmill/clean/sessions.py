@@ -19,7 +19,7 @@ def with_session_id(rows: DataFrame, *, gap_s: int, dwell_cap_s: int, zone: str)
     exactly `gap_s` does not end it, nor does midnight. Where the source names
     sessions, each of its sessions is cut on its own, so two that overlap stay
     two, and one whose name is used again after the gap becomes two. A session is
-    named after its first event; a carried row brings the name of the session it
+    named after its first event and that event's day; a carried row brings the name of the session it
     left open. `dwell_s` looks no further than the end of the day, so that a day
     that is done does not change when the next one comes.
 
@@ -37,7 +37,9 @@ def with_session_id(rows: DataFrame, *, gap_s: int, dwell_cap_s: int, zone: str)
     of_event = Window.partitionBy(*stream, *IN_TIME[:-1]).orderBy("item_pos")
     timed = _timed(parted, in_time, of_event)
     starts = ~F.col("_carried") & F.coalesce(F.col("_silence_s") > gap_s, F.lit(True))
-    anchor = F.when(F.col("_carried"), F.col("session_id")).when(starts, F.col("event_id"))
+    # An id may come back on a later day for another event, so the day is part of the name.
+    name = F.concat_ws("-", "event_id", F.date_format("event_date", "yyyyMMdd"))
+    anchor = F.when(F.col("_carried"), F.col("session_id")).when(starts, name)
     named = timed.withColumn("_session_id", F.when(F.col("_takes_part"), F.last(anchor, ignorenulls=True).over(in_time)))
     has_time = F.col("_takes_part") & ~F.col("_carried") & ~F.col("is_day_only")
     goes_on = (F.col("_next_date") == F.col("event_date")) & (F.col("_next_s") <= gap_s)
@@ -141,7 +143,8 @@ def with_state(rows: DataFrame, keys: list[str]) -> DataFrame:
     Needs   the columns of clean.events, `_carried` and `_so_far`, the state that a carried row brings
     """
     in_time = Window.partitionBy(*keys).orderBy(*IN_TIME)
-    marked = rows.withColumn("_is_new_event", ~F.col("event_id").eqNullSafe(F.lag("event_id").over(in_time)))
+    event = F.struct("event_at", "event_id")
+    marked = rows.withColumn("_is_new_event", ~event.eqNullSafe(F.lag(event).over(in_time)))
     is_purchase = F.col("event_type") == "purchase"
     value = (F.col("price") * F.coalesce("quantity", F.lit(1).cast("decimal(18,3)"))).cast("decimal(28,4)")
     bought = F.when(is_purchase & F.col("item_id").isNotNull(), F.array("item_id")).otherwise(F.array().cast("array<string>"))

@@ -11,6 +11,11 @@ from pathlib import Path
 _CHECKOUT = Path(__file__).resolve().parents[3]
 
 
+def checkout() -> Path | None:
+    """The top of the checkout that the package runs from; None where it was installed."""
+    return _CHECKOUT if (_CHECKOUT / "jobs").is_dir() else None
+
+
 def folder(name: str) -> Traversable:
     """The data folder `name` (schemas, expectations, conf or jobs): the package's, else the checkout's.
 

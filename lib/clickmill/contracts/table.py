@@ -74,6 +74,10 @@ class Table:
         """All days up to the last day of the run."""
         return Read(self, kind="history")
 
+    def whole(self) -> "Read":
+        """All days there are, later ones too: of a table that only grows, and whose rows never change. It makes nothing stale."""
+        return Read(self, kind="whole")
+
 
 @dataclass(frozen=True)
 class Read:
@@ -84,10 +88,11 @@ class Read:
     landed   from one day before the first day to `ahead` days after the last
     window   the `back` days that end with the last day of the run
     history  every day up to the last day of the run
+    whole    every day there is
     """
 
     table: Table
     back: Span = 0
     ahead: Span = 0
-    kind: Literal["same", "earlier", "landed", "window", "history"] = "same"
+    kind: Literal["same", "earlier", "landed", "window", "history", "whole"] = "same"
     optional: bool = False

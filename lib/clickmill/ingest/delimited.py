@@ -17,21 +17,29 @@ from clickmill.ingest.records import PLACE, Records, named, no_map
 from clickmill.ingest.source import Source
 
 
-def header(read: Read, first_line: str | None, file: str) -> tuple[str, ...]:
+def header(source: Source, first_line: str | None, file: str) -> tuple[str, ...]:
     """The names in the header of a file; a column without a name is called after its place.
 
-    Raises  BadData naming the file when a name is there twice (but for case), or the quoting is broken
+    Raises  BadData naming the file when its first line holds no name that the source reads (a record, perhaps, whose
+            values no error may tell), a name is there twice (but for case), or the quoting is broken
     """
-    line = first_line or ""
+    read, line = source.read, first_line or ""
+    if "\r" in line:
+        raise BadData(f"{file}: has lines that end in a carriage return alone; expected line feeds, with or without one before them")
     found = re.findall(_field_pattern(read, end=r"\Z"), read.sep + line)
     if read.quote_char and read.sep.join(found) != line:
         raise BadData(f"{file}: the quoting of the header is broken; read.quote of the source says {read.quote_char}")
     parts = found if read.quote_char else line.split(read.sep)
     names = tuple(_unquoted_text(read, part).strip() or f"column_{place}" for place, part in enumerate(parts, start=1))
+    unread = set(source.unmapped(list(names)))
+    if line and unread == set(names):
+        told = f"its first line has {len(names)} fields, and none is one that {source.name} reads"
+        raise BadData(f"{file}: {told}; expected a header with fields between {read.sep!r}, or read.header: false in the source")
     first_place: dict[str, int] = {}
     for place, name in enumerate(names, start=1):
         if name.lower() in first_place:
-            raise BadData(f"{file}: the header names {name} twice, at positions {first_place[name.lower()]} and {place}")
+            called = "a name" if name in unread else name
+            raise BadData(f"{file}: the header has {called} twice, at positions {first_place[name.lower()]} and {place}")
         first_place[name.lower()] = place
     return names
 

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from fnmatch import fnmatchcase
 from hashlib import md5
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
-from pyspark.errors import AnalysisException
+from pyspark.errors import AnalysisException, IllegalArgumentException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
@@ -16,6 +18,9 @@ from clickmill.contracts.errors import BadData, UsageError
 from clickmill.ingest.parts import compiled
 from clickmill.ingest.source import Source
 
+_NEVER_EMPTY = (".gz", ".bz2", ".zst")  # an empty one has a head at least; Spark reads nothing from no bytes
+_MARKERS = ("_SUCCESS", "_metadata", "_common_metadata", "_committed_", "_started_", "_temporary", "_delta_log")
+_HIDDEN_DEPTH = 4
 _PACKED = (".tar.gz", ".tgz", ".tar", ".zip", ".7z", ".rar")
 
 
@@ -50,23 +55,52 @@ class Scanned:
 def listed(spark: SparkSession, source: Source, path: str) -> list[LandingFile]:
     """The files below `path` (a file, folder or glob), ordered by name.
 
-    Raises  UsageError when nothing is there, or an archive that must be unpacked; BadData naming the file whose name holds no date
+    Raises  UsageError when nothing is there, or an archive that must be unpacked; BadData naming the file whose name holds no date, or
+            which Spark would leave out
     """
     if path.lower().endswith(_PACKED):
         raise UsageError(f"{path}: is an archive; unpack it and give the folder")
+    given = _plain(path) if "://" not in path and Path(path).exists() else path
     reader = spark.read.option("recursiveFileLookup", "true").option("pathGlobFilter", source.read.files)
     try:
-        uris = reader.text(path).inputFiles()
+        left_out, uris = _left_out(spark, source, given), reader.text(given).inputFiles()
     except AnalysisException as error:
         if error.getCondition() == "PATH_NOT_FOUND":
             raise UsageError(f"{path}: there is no such file or folder") from None
         raise
+    except IllegalArgumentException as error:
+        found = re.search(r"in absolute URI: (.*)", str(error))
+        if found is None:
+            raise
+        raise BadData(f"{found[1]}: Hadoop reads no name with a colon; rename it") from None
     if not uris:
         raise UsageError(f"{path}: no file there is called {source.read.files} (read.files of {source.name})")
     packed = sorted(uri for uri in uris if uri.lower().endswith(_PACKED))
     if packed:
         raise UsageError(f"{_below(unquote(packed[0]), path)}: is an archive; unpack it and give the folder")
+    if left_out:
+        raise BadData(f"{left_out}: Spark reads no file or folder whose name begins with _; rename it")
     return sorted((_landing_file(source, uri, path) for uri in uris), key=lambda file: file.name)
+
+
+def _plain(path: str) -> str:
+    """A path as Spark's readers take it where it holds characters that a glob gives a meaning."""
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)
+
+
+def _left_out(spark: SparkSession, source: Source, path: str) -> str | None:
+    """The first file or folder, up to three folders down, that Spark takes for a marker of its own though it may hold records."""
+    java: Any = spark._jvm
+    session: Any = spark._jsparkSession
+    conf = session.sessionState().newHadoopConf()
+    for depth in range(_HIDDEN_DEPTH):
+        there = java.org.apache.hadoop.fs.Path(f"{path}/{'*/' * depth}_*")
+        for status in there.getFileSystem(conf).globStatus(there) or ():
+            name = status.getPath().getName()
+            is_marker = name.startswith(_MARKERS) or "=" in name
+            if not is_marker and (status.isDirectory() or fnmatchcase(name, source.read.files)):
+                return _below(unquote(status.getPath().toString()), path)
+    return None
 
 
 def _landing_file(source: Source, uri: str, given: str) -> LandingFile:
@@ -75,7 +109,7 @@ def _landing_file(source: Source, uri: str, given: str) -> LandingFile:
     deliveries = source.ids.deliveries if source.ids else []
     rank = next((number for number, pattern in enumerate(deliveries) if compiled(pattern).search(name)), len(deliveries))
     # Spark writes file:/x in _metadata and file:///x in inputFiles.
-    return LandingFile(re.sub(r"^file:/+", "file:/", uri), path, name, _landing_date(source, path, name), rank)
+    return LandingFile(re.sub(r"^file:/+", "file:/", uri), _plain(path), name, _landing_date(source, path, name), rank)
 
 
 def _below(path: str, given: str) -> str:
@@ -129,6 +163,8 @@ def scanned(records: DataFrame, files: Iterable[LandingFile], *, has_header: boo
 
 def _scanned(file: LandingFile, row: Row | None, has_header: bool) -> Scanned:
     # A file of no bytes has no row at all.
+    if row is None and file.path.lower().endswith(_NEVER_EMPTY):
+        raise BadData(f"{file.name}: cannot be read to its end: it has no bytes, which no such file is made of; deliver it again")
     lines, content = (row.lines, row.content) if row else (0, "0")
     delivery_id = md5(f"{lines} {content}".encode()).hexdigest()
     return Scanned(file, row.size if row else 0, max(lines - has_header, 0), delivery_id, row.first_line if row else None)

@@ -13,6 +13,7 @@ from clickmill.contracts.errors import BadData, UsageError
 from clickmill.contracts.table import Table
 from clickmill.ingest import failures, files, manifest, reading
 from clickmill.ingest.binding import tried
+from clickmill.ingest.files import LandingFile
 from clickmill.ingest.manifest import Delivery
 from clickmill.ingest.mapping import exploded, rows
 from clickmill.ingest.records import BLOCK_BYTES, Records
@@ -26,8 +27,12 @@ SPARK_CONF = {
     "spark.sql.caseSensitive": "true",
     # windows-1252 and the like; Spark alone knows six encodings.
     "spark.sql.legacy.javaCharsets": "true",
+    # Bytes that are no text in the declared encoding are a problem of their record, and stop no run.
+    "spark.sql.legacy.codingErrorAction": "true",
     # A field `a.b` beside an object `a` with a field `b`: both are in the text of the record.
     "spark.sql.mapKeyDedupPolicy": "LAST_WIN",
+    # Other tools write times in nanoseconds, which Spark has no type for: a number, then, with `unit: nanoseconds`.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
     "spark.sql.files.ignoreCorruptFiles": "false",
     "spark.sql.files.ignoreMissingFiles": "false",
 }
@@ -42,6 +47,19 @@ class Landed:
 
     rows: DataFrame
     files: DataFrame
+
+
+def due(spark: SparkSession, source: Source, path: str | None, days: Days, *, table: Table) -> list[LandingFile]:
+    """The files below `path` that may hold records which landed in `days`: those of another day are not read.
+
+    Raises  UsageError naming the path, or the source where it brings another table; BadData naming a file without a date
+    """
+    if path is None:
+        raise UsageError("nothing to read: give the landing file, folder or glob with --path")
+    if TABLES[source.table] != table:
+        raise UsageError(f"{source.name} is a source of {TABLES[source.table].name}; expected one of {table.name}")
+    with failures.told(source.name):
+        return [file for file in files.listed(spark, source, path) if file.landing_date is None or file.landing_date in days]
 
 
 def landed(
@@ -64,12 +82,8 @@ def landed(
     Needs   SPARK_CONF; known: rows of raw.files; keep persists the frame that both outputs share
     Raises  UsageError naming a key of the source or the path, BadData naming the file
     """
-    if path is None:
-        raise UsageError("nothing to read: give the landing file, folder or glob with --path")
-    if TABLES[source.table] != table:
-        raise UsageError(f"{source.name} is a source of {TABLES[source.table].name}; expected one of {table.name}")
+    found = due(spark, source, path, days, table=table)
     with failures.told(source.name):
-        found = [file for file in files.listed(spark, source, path) if file.landing_date is None or file.landing_date in days]
         deliveries = manifest.not_seen(reading.scan(spark, source, found), known, source=source.name)
         groups = reading.groups(spark, source, [one.scanned for one in deliveries]) if deliveries else []
         if not groups:

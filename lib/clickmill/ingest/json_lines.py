@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StringType, StructField, StructType
 
 from clickmill.contracts.errors import UsageError
+from clickmill.ingest import json_text
 from clickmill.ingest.records import PLACE, Records, named, no_map
 from clickmill.ingest.source import Source
 
@@ -64,7 +65,10 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     )
     lines = lines.withColumn("__readable", F.col("__is_json") & F.col("__texts").isNotNull())
     # A line of a lenient reader's making must not be read after all.
-    lines = lines.withColumn("__texts", F.when(F.col("__readable"), F.col("__texts")))
+    lines = lines.withColumns({"__texts": F.when(F.col("__readable"), F.col("__texts")), "__exact": json_text.with_exact_numbers(line)})
+    exact = F.when(F.col("__exact") == line, F.col("__texts")).otherwise(_parsed(F.col("__exact"), _TEXTS))
+    nested = json_text.nested(line, _texts(fields))
+    lines = lines.withColumns({"__exact_texts": F.when(F.col("__readable"), exact), "__nested": nested})
     whole = {
         "bad_encoding": ~F.col("__is_text"),
         "empty_line": is_empty,
@@ -72,7 +76,7 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
         "not_an_object": F.col("__is_json") & F.col("__texts").isNull(),
     }
     items = _items_path(source, fields)
-    lines, misfits = _with_fields(lines, fields, items)
+    lines, misfits = _with_fields(lines, fields, items, unread=source.unmapped(fields.names))
     inside = _inside(F.col("__texts"), F.col("__keys"), fields, "")
     two_values = _two_values(inside.doubled, source, fields)
     problems = F.concat(named(whole), F.when(F.col("__readable"), F.concat(named(misfits), two_values)).otherwise(named({})))
@@ -106,7 +110,14 @@ def item(text: Column, item_type: DataType) -> tuple[Column, Column, Inside]:
     does_not_fit = text.isNull() | parsed["__corrupt"].isNotNull()
     if not isinstance(item_type, StructType):
         return parsed["v"], does_not_fit, Inside(no_map(), named({}))
-    return parsed["v"], does_not_fit, _inside(_parsed(text, _TEXTS), F.json_object_keys(text), item_type, "item.")
+    nested = json_text.nested(text, _texts(item_type))
+    inside = _inside(_parsed(text, _TEXTS), F.json_object_keys(text), item_type, "item.")
+    return parsed["v"], does_not_fit | F.coalesce(F.size(nested) > 0, F.lit(False)), inside
+
+
+def _texts(fields: StructType) -> list[str]:
+    """The fields that are declared as text."""
+    return [field.name for field in fields.fields if isinstance(field.dataType, StringType)]
 
 
 def _is_one_value(line: Column) -> Column:
@@ -131,12 +142,14 @@ def _quoted(names: list[str]) -> list[str]:
     return [f"`{name}`" for name in names]
 
 
-def _with_fields(lines: DataFrame, fields: StructType, items: list[str]) -> tuple[DataFrame, dict[str, Column]]:
+def _with_fields(lines: DataFrame, fields: StructType, items: list[str], *, unread: list[str]) -> tuple[DataFrame, dict[str, Column]]:
     """The declared fields as columns, `__items` as texts, and where a value has another shape than declared."""
     misfits: dict[str, Column] = {}
     for field in fields.fields:
-        text = F.try_element_at("__texts", F.lit(field.name))
+        text = F.try_element_at("__exact_texts", F.lit(field.name))
         if isinstance(field.dataType, StringType):
+            if field.name not in unread:
+                misfits[f"bad_{field.name}"] = F.array_contains("__nested", field.name)
             lines = lines.withColumn(field.name, text)
             continue
         lines = lines.withColumn(field.name, F.from_json(_wrapped(text), _with_corrupt(field.dataType), _STRICT)["v"])

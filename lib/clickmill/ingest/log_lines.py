@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from clickmill.ingest.parts import compiled
+from clickmill.ingest.parts import NAMED_GROUP, compiled
 from clickmill.ingest.records import PLACE, Records, named, no_map
 from clickmill.ingest.source import Source
 
@@ -15,7 +15,8 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     """
     assert source.read.regex is not None
     groups = compiled(source.read.regex).groupindex
-    whole = rf"^(?:{source.read.regex})\z"
+    # By number: Java takes no underscore in the name of a group, and no (?P<name>.
+    whole = rf"^(?:{NAMED_GROUP.sub('(', source.read.regex)})\z"
     line = F.col("__line")
     is_empty, matches = F.trim(line) == "", line.rlike(whole)
     problems = named({"bad_encoding": ~F.col("__is_text"), "empty_line": is_empty, "no_match": ~is_empty & ~matches})
@@ -23,4 +24,5 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     fields = [F.when(F.col("__readable"), F.regexp_extract("__line", whole, number)).alias(name) for name, number in groups.items()]
     unmapped = [part for name in source.unmapped(list(groups)) for part in (F.lit(name), F.col(f"`{name}`"))]
     frame = judged.select(*PLACE, F.col("__line").alias("__text"), "__problems", "__readable", *fields)
-    return Records(frame.withColumn("__unmapped", F.create_map(*unmapped) if unmapped else no_map()), tuple(groups), file)
+    kept = F.when(F.col("__readable"), F.create_map(*unmapped)) if unmapped else no_map()
+    return Records(frame.withColumn("__unmapped", kept), tuple(groups), file)

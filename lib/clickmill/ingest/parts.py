@@ -25,9 +25,13 @@ def _zone(name: str) -> str:
     return name
 
 
+NAMED_GROUP = re.compile(r"\(\?P?<(?![=!])\w+>")
+_GROUP_START = re.compile(r"\(\?<(?![=!])")
+
+
 def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of a source file, where named groups are written as Java does: (?<name>...)."""
-    return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", pattern))
+    """A pattern of a source file, where named groups may be written as Java does: (?<name>...)."""
+    return re.compile(_GROUP_START.sub("(?P<", pattern))
 
 
 def _pattern(text: str) -> str:
@@ -143,7 +147,7 @@ class Column(Part):
 
     value: Expression | None = None
     constant: str | int | float | bool | None = None
-    unit: Literal["seconds", "milliseconds", "microseconds"] | None = None
+    unit: Literal["seconds", "milliseconds", "microseconds", "nanoseconds"] | None = None
     format: str | None = None
     zone: Zone | None = None
 

@@ -6,10 +6,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from clickmill.contracts.errors import UsageError
 from clickmill.ingest import columnar, delimited, json_lines, log_lines, multi_line
 from clickmill.ingest.files import LandingFile, Scanned, scanned
 from clickmill.ingest.parts import Read
-from clickmill.ingest.records import BLOCK_BYTES, PLACE, Records, lines
+from clickmill.ingest.records import BLOCK_BYTES, PLACE, Records, charset_of, lines
 from clickmill.ingest.source import Source
 
 _WHOLE = (".gz", ".bz2", ".deflate", ".snappy", ".zst")
@@ -17,9 +18,14 @@ _SPREAD_BYTES = 1024 * 1024
 
 
 def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> list[Scanned]:
-    """Read every file once to its end: what it holds as a whole. A corrupt one raises here, before anything is mapped."""
+    """Read every file once to its end: what it holds as a whole. A corrupt one raises here, before anything is mapped.
+
+    Raises  UsageError when Java does not know the encoding of the source
+    """
     if not files:
         return []
+    if charset_of(spark, source.read.encoding) is None:
+        raise UsageError(f"{source.name}.yaml: read.encoding: Java knows no {source.read.encoding}; expected one such as windows-1252")
     found: dict[str, Scanned] = {}
     lined = [file for file in files if not _is_parquet(source.read, file)]
     if lined:
@@ -48,7 +54,7 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
         by_header: dict[tuple[str, ...], list[LandingFile]] = {}
         for one in files:
             if one.first_line is not None:
-                by_header.setdefault(delimited.header(read, one.first_line, one.file.name), []).append(one.file)
+                by_header.setdefault(delimited.header(source, one.first_line, one.file.name), []).append(one.file)
         return [delimited.records(_text(spark, source, group, sizes), source, names, group[0].name) for names, group in by_header.items()]
     first = files[0].file.name
     if read.format == "json":

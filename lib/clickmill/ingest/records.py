@@ -1,7 +1,9 @@
 """Records: what every reader makes of landing files, and the lines that the readers of text begin with."""
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -46,13 +48,14 @@ def lines(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
 
     Grain   one row per line; `_line` is the text, `_is_text` false where its bytes are none in the declared encoding
     """
+    charset = charset_of(spark, read.encoding) or read.encoding
     # Only "\n" ends a record: without the option a carriage return inside a field would end one too.
     reader = spark.read.option("lineSep", "\n")
     if not _is_utf8(read):
-        reader = reader.option("encoding", read.encoding)
+        reader = reader.option("encoding", charset)
     value, raw = F.col("value"), F.col("value").cast("binary")
-    decoded = value if _is_utf8(read) else F.decode(raw, read.encoding)
-    is_text = F.is_valid_utf8(value) if _is_utf8(read) else F.encode(decoded, read.encoding) == raw
+    decoded = value if _is_utf8(read) else F.decode(raw, charset)
+    is_text = F.is_valid_utf8(value) if _is_utf8(read) else F.encode(decoded, charset) == raw
     return reader.text(list(paths)).select(
         F.col("_metadata.file_path").alias("__path"),
         F.col("_metadata.file_block_start").alias("__block"),
@@ -64,8 +67,16 @@ def lines(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
     )
 
 
+def charset_of(spark: SparkSession, encoding: str) -> str | None:
+    """The name by which Java knows an encoding that Python knows; None where it does not."""
+    known: Any = spark._jvm
+    name = codecs.lookup(encoding).name.removesuffix("-sig")
+    candidates = (name, encoding, name.replace("_", "-"), name.replace("-", "_"), name.replace("-", "").replace("_", ""))
+    return next((one for one in candidates if " " not in one and known.java.nio.charset.Charset.isSupported(one)), None)
+
+
 def _is_utf8(read: Read) -> bool:
-    return read.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    return codecs.lookup(read.encoding).name in ("utf-8", "utf-8-sig")
 
 
 def named(conditions: dict[str, Column]) -> Column:

@@ -25,7 +25,7 @@ _EARLIEST, _LATEST = "1990-01-01", "2100-01-01"
 def accepts(given: DataType, declared: Declared, *, is_day: bool) -> str | None:
     """What is wrong with a time of this type as declared; None where it can be read."""
     if isinstance(given, NumericType) and declared.unit is None and declared.format is None:
-        return "is a number; expected unit: seconds, milliseconds or microseconds"
+        return "is a number; expected unit: seconds, milliseconds, microseconds or nanoseconds"
     if declared.unit and not isinstance(given, NumericType | StringType):
         return "has a unit, but is no number"
     if isinstance(given, DateType) and not is_day:
@@ -38,8 +38,9 @@ def accepts(given: DataType, declared: Declared, *, is_day: bool) -> str | None:
 def instant(value: Column, given: DataType, declared: Declared, *, zone: str) -> Column:
     """The instant of a time as the source writes it, null where it cannot be read or lies outside 1990 to 2099."""
     if declared.unit:
-        seconds = value if isinstance(given, DecimalType) else value.cast("string").try_cast("decimal(38,6)")
-        found = F.timestamp_micros((seconds * F.lit(_MICROS[declared.unit])).try_cast("long"))
+        count = value if isinstance(given, DecimalType) else value.cast("string").try_cast("decimal(38,6)")
+        micros = F.floor(count / 1000) if declared.unit == "nanoseconds" else count * F.lit(_MICROS[declared.unit])
+        found = F.timestamp_micros(micros.try_cast("long"))
     elif declared.format:
         parsed = F.try_to_timestamp(value.cast("string"), F.lit(declared.format))
         found = parsed if _tells_offset(declared.format) else local(parsed, zone)

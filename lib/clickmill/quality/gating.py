@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SAMPLE_ROWS = 100_000
 """Rows from before the split on which both engines count: enough to see a difference, a second to count."""
+_SHARE_ROWS = 100
+"""Rows below which a share says nothing: of three rows that landed on a quiet day two may well be bad."""
 _REASONS_TOLD = 5
 """How many broken rules or reasons stand in the one line of a refusal."""
 
@@ -143,13 +145,13 @@ def _told(rule: Rule, verdict: "Verdict") -> str | None:
 
 
 def _too_many_quarantined(suite: Suite, rejects: DataFrame, rows_written: int) -> list[str]:
-    """A line where the share of rejected rows, copies not counted, is above what the suite bears."""
+    """A line where the share of rejected rows, copies not counted, is above what the suite bears; few rows have no share."""
     if suite.quarantine_share_max is None:
         raise UsageError(f"{suite.table.suite_path}: quarantine_share_max is missing, and the table has rejects")
     rejected = rejects.where(F.col("kind") == "reject")
     total = rejected.count()
     share = total / max(1, total + rows_written)
-    if share <= suite.quarantine_share_max:
+    if total + rows_written < _SHARE_ROWS or share <= suite.quarantine_share_max:
         return []
     told = rejected.select(F.explode("reasons").alias("reason"))
     by_reason = told.groupBy(reasons.name(F.col("reason")).alias("reason")).count()

@@ -1,0 +1,40 @@
+"""What Spark's JSON reader loses of a value that is read as text: the digits of a number, and that it was no single value."""
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from clickmill.ingest.records import named
+
+_LONGEST = 2**31 - 1
+
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_WHOLE_NUMBER = r"-?[0-9]++(?![0-9.eE])"
+_FRACTION = r"-?(?:0|[1-9][0-9]*+)(?:[.][0-9]++(?:[eE][+-]?[0-9]++)?|[eE][+-]?[0-9]++)(?![0-9.eE+-])"
+# From the end of the match before, so that a string is always passed as a whole and no digit in it is taken for a number.
+_NEXT_FRACTION = rf'\G((?:[^"0-9-]++|{_STRING}|{_WHOLE_NUMBER})*+)({_FRACTION})'
+
+
+def with_exact_numbers(line: Column) -> Column:
+    """The JSON text with its numbers that are not whole put into quotes.
+
+    Spark reads such a number as a double also where text is wanted:
+    1515915625519388267.0 and 1515915625519388268.0 would be one id, and so would 1.10 and 1.1.
+
+    Needs   text that is JSON; other text may come out as it was from some place on
+    """
+    return F.regexp_replace(line, _NEXT_FRACTION, '$1"$2"')
+
+
+def nested(text: Column, names: Sequence[str]) -> Column:
+    """Those of the keys `names` of an object under which a list or an object stands, array<string>; text that looks like one is no list.
+
+    Needs   the JSON text of an object; where a key is there twice, which is told elsewhere, none is named
+    """
+    inside = F.substring(text, 2, _LONGEST)
+    may_be = inside.contains("[") | inside.contains("{")
+    values = F.try_variant_get(F.try_parse_json(text), "$", "map<string,variant>")
+    wanted = F.array(*(F.lit(name) for name in names))
+    kinds = F.map_filter(values, lambda key, value: F.array_contains(wanted, key) & F.schema_of_variant(value).rlike("^(ARRAY|OBJECT)"))
+    return F.when(may_be, F.coalesce(F.map_keys(kinds), named({}))).otherwise(named({}))

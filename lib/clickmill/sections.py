@@ -1,0 +1,158 @@
+"""The sections of the config, one class each: which keys there are, and what each may be. conf/base.yaml says what they mean."""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pyspark.sql.types import NumericType
+
+from clickmill.contracts.events import EVENT_TYPES
+from clickmill.contracts.tables import EVENTS, RAW_EVENTS
+
+# The shortest day of a zone has 23 hours. A window that is no longer reaches over one midnight, never over two, so the
+# state of a day comes from that day alone.
+_SHORTEST_DAY_S = 82_800
+Seconds = Annotated[int, Field(ge=0, le=_SHORTEST_DAY_S)]
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Lake(_Section):
+    root: str
+
+
+class Shop(_Section):
+    zone: str
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"{zone} is no time zone; expected a name such as Europe/London")
+        return zone
+
+
+class Landing(_Section):
+    source: str | None
+    path: str | None
+
+
+class Run(_Section):
+    slice_days: Count
+    log_folder: str
+
+
+class Clean(_Section):
+    lateness_days: Annotated[int, Field(ge=0, le=60)]
+    future_tolerance_s: Seconds
+    copy_horizon_s: Seconds
+    near_copy_s: Seconds
+    order_copy_s: Seconds
+    dwell_cap_s: Annotated[int, Field(ge=1)]
+    range_days: Count
+    range_min_rows: Count
+    range_factor: Annotated[float, Field(gt=0)]
+    fill: dict[str, int]
+
+    @field_validator("fill")
+    @classmethod
+    def _numbers_of_events(cls, fill: dict[str, int]) -> dict[str, int]:
+        typed = [field.name for field in EVENTS.schema.fields if isinstance(field.dataType, NumericType)]
+        numbers = [name for name in typed if name in RAW_EVENTS.columns]
+        if not set(fill) <= set(numbers):
+            raise ValueError(f"expected columns of {EVENTS.name} that hold numbers: {', '.join(numbers)}")
+        return fill
+
+    def clocks(self) -> dict[str, int]:
+        """How late and how far in the future an event may be, as keyword arguments."""
+        return {"lateness_days": self.lateness_days, "future_tolerance_s": self.future_tolerance_s}
+
+    def windows(self) -> dict[str, int]:
+        """The windows of copies and dwell, in seconds, as keyword arguments."""
+        return {name: getattr(self, name) for name in ("dwell_cap_s", "copy_horizon_s", "near_copy_s", "order_copy_s")}
+
+
+class Bots(_Section):
+    min_events: Count
+    rate_events: Count
+    burst_events: Count
+    regular_variation: Annotated[float, Field(ge=0)]
+    active_hours: Annotated[int, Field(ge=1, le=24)]
+    breadth_items: Count
+    breadth_share: Share
+    flood_events: Count
+
+
+class Sessions(_Section):
+    gap_s: Annotated[int, Field(ge=1, le=_SHORTEST_DAY_S)]
+
+
+class Interactions(_Section):
+    weights: dict[str, int]
+
+    @field_validator("weights")
+    @classmethod
+    def _every_type(cls, weights: dict[str, int]) -> dict[str, int]:
+        if set(weights) != set(EVENT_TYPES):
+            raise ValueError(f"expected one whole number for each of {', '.join(EVENT_TYPES)}")
+        return weights
+
+
+class Als(_Section):
+    feedback: Literal["implicit", "explicit"]
+    rank: Count
+    iterations: Count
+    regularisation: Annotated[float, Field(ge=0)]
+    alpha: Annotated[float, Field(ge=0)]
+    seed: int
+
+
+class Models(_Section):
+    window_days: Count
+    half_life_days: Count
+    als: Als
+    max_broadcast_bytes: Count
+
+
+class Candidates(_Section):
+    per_user: Count
+    popular_days: Count
+
+
+class Publish(_Section):
+    list_length: Count
+    excludes_bought: bool
+
+
+class Sections(_Section):
+    """All sections together."""
+
+    lake: Lake
+    shop: Shop
+    landing: Landing
+    run: Run
+    clean: Clean
+    bots: Bots
+    sessions: Sessions
+    interactions: Interactions
+    models: Models
+    candidates: Candidates
+    publish: Publish
+
+    def hash_of(self, *sections: str) -> str:
+        """Hash of the named sections: what a job's result depends on, and nothing else."""
+        chosen = {name: self.model_dump(mode="json")[name] for name in sorted(sections)}
+        return hashlib.md5(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:16]
+
+    def value(self, key: str) -> Any:
+        """The value of a dotted key, such as `clean.lateness_days`."""
+        found: Any = self
+        for part in key.split("."):
+            found = getattr(found, part)
+        return found
