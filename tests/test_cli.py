@@ -96,6 +96,27 @@ def test_a_dry_run_says_what_would_be_read_and_replaced_and_writes_nothing(shown
     assert not lake.exists()
 
 
+def test_a_new_source_is_written_once_and_its_questions_are_named(
+    shown: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "shop-2024-05-16.csv"
+    file.write_text("user,item,at,price\na,b,1715853600,5\na,c,1715853601,6\n")
+    monkeypatch.setenv("CLICKMILL_SOURCES", str(tmp_path))
+    assert CliRunner().invoke(cli.app, ["sources", "new", str(file)]).exit_code == 0
+    assert shown[0] == f"wrote {tmp_path / 'shop.yaml'}"
+    assert shown[1].startswith("questions: site_id, ")
+    assert shown[2] == f"then: clickmill sources check {file} --source shop"
+    written = (tmp_path / "shop.yaml").read_text()
+    assert cli.config.source("shop").columns["event_at"].unit == "seconds"
+    again = ["sources", "new", str(file), "--out", str(tmp_path)]
+    assert CliRunner().invoke(cli.app, again).exit_code == 2 and "shop.yaml: is there already" in shown[-1]
+    assert (
+        CliRunner().invoke(cli.app, [*again, "--name", "My Shop"]).exit_code == 2 and "--name My Shop: expected small letters" in shown[-1]
+    )
+    assert CliRunner().invoke(cli.app, ["sources", "new", "none.csv"]).exit_code == 2 and "none.csv: there is no such file" in shown[-1]
+    assert (tmp_path / "shop.yaml").read_text() == written and len(list(tmp_path.iterdir())) == 2
+
+
 def test_the_river_is_drawn_as_text_and_as_mermaid(shown: list[str], tmp_path: Path) -> None:
     file = tmp_path / "river.mmd"
     assert CliRunner().invoke(cli.app, ["flow", "--mermaid", str(file)]).exit_code == 0

@@ -10,7 +10,7 @@ from clickmill import config, job, log, river, session, staleness, terminal
 from clickmill import doctor as health
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.tables import ALL, BY_NAME
-from clickmill.ingest import check, ingest
+from clickmill.ingest import check, guess_text, ingest
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 from clickmill.simulate import landing
@@ -84,6 +84,34 @@ def check_source(
             report = check.check(spark, one, file, zone=conf.shop.zone)
         for line in report.lines():
             terminal.out.print(line, markup=False)
+
+    job.told(act)
+
+
+@sources.command("new")
+def new_source(
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    name: Annotated[str | None, typer.Option(help="Name of the source; that of the file where it is left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; default is CLICKMILL_SOURCES, else conf/sources.")] = None,
+) -> None:
+    """Look at FILE and write a first YAML: what could be guessed, and the rest as questions. Nothing is overwritten."""
+
+    def act() -> None:
+        chosen = name or guess_text.name_of(file)
+        folder = out or config.own_sources() or Path("conf/sources")
+        if not folder.is_dir():
+            raise UsageError(f"{folder}: there is no such folder; give one with --out, or name one in CLICKMILL_SOURCES")
+        target = folder / f"{chosen}.yaml"
+        if target.exists():
+            raise UsageError(f"{target}: is there already, and is left as it is; give another --name")
+        made = guess_text.draft(file, chosen, {known: config.source(known) for known in config.source_names()})
+        with target.open("x", encoding="utf-8") as written:
+            written.write(made.text)
+        terminal.out.print(f"wrote {target}", markup=False)
+        terminal.out.print(f"questions: {', '.join(made.questions)}" if made.questions else "no questions", markup=False)
+        if made.problem:
+            terminal.out.print(f"cannot be used yet: {made.problem}", markup=False)
+        terminal.out.print(f"then: clickmill sources check {file} --source {chosen}", markup=False)
 
     job.told(act)
 

@@ -8,6 +8,7 @@ import typer
 from pyspark.sql import functions as F
 
 from clickmill import config, job, log, river, session, terminal
+from clickmill.contracts import reasons
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.tables import ALL, EVENTS, ITEMS, RECOMMENDATIONS, REJECTS
@@ -83,14 +84,9 @@ def _show(lake: Lake, folder: Path) -> None:
             grid.add_row(table.name, f"{rows:,}", f"{len(admitted):,}" if admitted else "")
     terminal.out.print(grid)
     terminal.out.rule("rejects and copies, by reason")
-    reasons = (
-        lake.read(REJECTS)
-        .select("kind", F.explode("reasons").alias("reason"))
-        .groupBy("kind", "reason")
-        .count()
-        .orderBy("kind", F.desc("count"))
-    )
-    for row in reasons.collect():
+    told = lake.read(REJECTS).select("kind", F.explode("reasons").alias("reason"))
+    by_reason = told.groupBy("kind", reasons.name(F.col("reason")).alias("reason")).count()
+    for row in by_reason.orderBy("kind", F.desc("count")).collect():
         terminal.out.print(f"  {row.kind:<8} {row.reason:<32} {row['count']:>12,}")
     terminal.out.rule(f"recommendations of {SHOWN_USERS} users")
     _show_users(lake)

@@ -35,11 +35,12 @@ def test_an_event_after_its_landing_day_is_taken_within_the_tolerance(spark, whe
     assert belongs(spark, raw_event(when, landing_date=DAY)) == (day, problems)
 
 
-def test_the_end_of_the_landing_day_is_that_of_the_zone_of_the_shop(spark: SparkSession) -> None:
+def test_the_end_of_the_landing_day_is_that_of_the_zone_of_the_source_or_else_of_the_shop(spark: SparkSession) -> None:
     # 16 May ends in New York at 04:00 UTC of the 17th.
     row = raw_event("2024-05-17 04:59", landing_date=DAY, event_date=date(2024, 5, 17))
     assert belongs(spark, row, zone="America/New_York") == ("2024-05-17", [])
     assert belongs(spark, row, zone="UTC") == ("2024-05-16", ["in_future"])
+    assert belongs(spark, row | {"zone": "America/New_York"}, zone="UTC") == ("2024-05-17", [])
 
 
 def test_a_row_without_a_time_belongs_to_its_landing_day(spark: SparkSession) -> None:

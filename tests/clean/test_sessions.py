@@ -46,6 +46,17 @@ def test_items_of_one_event_share_its_silence_and_its_dwell(spark: SparkSession)
     assert found == [("e2", 1, 300.0, 60.0), ("e2", 2, 300.0, 60.0)]
 
 
+def test_midnight_is_that_of_the_zone_that_the_source_declares(spark: SparkSession) -> None:
+    # The day ends in Berlin at 22:00 UTC.
+    evening = raw_event("21:50", event_id="e1", zone="Europe/Berlin")
+    night = raw_event("22:10", event_id="e2", item_id="i2", event_date=NEXT_DAY, zone="Europe/Berlin")
+    first, next_day = clean(spark, [evening], ONE_DAY), Days(NEXT_DAY, NEXT_DAY)
+    second = clean(spark, [night], next_day, first.open_sessions)
+    assert ids(second) == {"e2": "e1-20240516"}
+    closed = sessions.sessions(second.events, first.open_sessions, next_day, gap_s=1800, zone="UTC").first()
+    assert (closed.event_count, str(closed.event_date)) == (2, "2024-05-17")
+
+
 def test_a_session_of_the_source_is_kept_and_cut_where_its_name_is_used_again_after_the_gap(spark: SparkSession) -> None:
     rows = [
         raw_event("10:00", event_id="e1", source_session_id="s1"),

@@ -20,7 +20,7 @@ def test_a_report_says_what_maps_what_does_not_and_where(spark, land):
         "problem bad_event_at: 1 rows, first at 2024-03-01.csv line 4",
         "problem bad_price: 1 rows, first at 2024-03-01.csv line 4",
         "problem unknown_event_type: 1 rows, first at 2024-03-01.csv line 3",
-        "problem wrong_field_count: 1 rows, first at 2024-03-01.csv line 5",
+        "problem wrong_field_count: 1 rows, first at 2024-03-01.csv line 5: 2 fields, 6 expected",
         "not mapped: shelf, in 3 rows",
     ]
 

@@ -64,7 +64,14 @@ def test_all_members_of_a_concatenated_gzip_are_read_and_the_inner_header_is_no_
 def test_fields_are_counted_on_the_line_and_nothing_is_shifted(run, land):
     lines = ["1,10,view,1709254800,5", "2,view,1709254800,5", "3,10,view,1709254800,5,", "", "4,10,view,1709254800,"]
     got = run(EVENTS_CSV, land({"2024-03-01.csv": HEADER + "\n".join(lines)}))
-    assert got.problems() == [[], ["wrong_field_count"], ["wrong_field_count"], ["empty_line"], []]
+    assert got.problems() == [
+        [],
+        ["wrong_field_count: 4 fields, 5 expected"],
+        ["wrong_field_count: 6 fields, 5 expected"],
+        ["empty_line"],
+        [],
+    ]
+    assert got.counts["reason wrong_field_count"] == 2
     assert got.column("visitor_id") == ["1", None, None, None, "4"]
     assert got.column("record_text") == lines
     assert [row.event_id is None for row in got.rows] == [False, True, True, True, False]

@@ -13,7 +13,7 @@ IN_TIME = ("event_at", "source_order", "event_id", "item_pos")
 """The total order of a visitor's rows. Equal times go by the source's own order (null first), then by event id."""
 
 # When and in which file a record came is not what it says: a retry that arrives later is still an exact copy.
-_PROVENANCE = ("source", "landing_date", "received_at")
+_PROVENANCE = ("source", "landing_date", "received_at", "zone")
 _STAMPED = ("visitor_bucket", "is_bot", "session_id", "gap_s", "dwell_s")
 _PAYLOAD = tuple(name for name in EVENTS.columns if name not in (*_PROVENANCE, *_STAMPED, "event_id", "event_date"))
 STATE_ONLY = (

@@ -26,7 +26,7 @@ def of_days(raw: DataFrame, days: Days, *, zone: str, lateness_days: int, future
     Grain   one row per raw row; `_day` is the day it belongs to, `_problems` array<string> what is wrong
     Needs   the columns of raw.events
     """
-    landing_end = F.to_utc_timestamp(F.date_add("landing_date", 1).cast("timestamp"), zone)
+    landing_end = F.to_utc_timestamp(F.date_add("landing_date", 1).cast("timestamp"), zone_of_days(zone))
     is_late = F.col("landing_date") > F.date_add("event_date", lateness_days)
     is_future = F.unix_micros("event_at") > F.unix_micros(landing_end) + future_tolerance_s * 1_000_000
     has_own_day = F.coalesce(~is_late & ~is_future, F.lit(False))
@@ -34,6 +34,11 @@ def of_days(raw: DataFrame, days: Days, *, zone: str, lateness_days: int, future
     belongs = F.when(has_own_day, F.col("event_date")).otherwise(F.col("landing_date"))
     rows = raw.withColumns({"_day": belongs, "_problems": F.array_union("problems", clocks)})
     return rows.where(F.col("_day").between(F.lit(days.first), F.lit(days.last)))
+
+
+def zone_of_days(shop_zone: str) -> Column:
+    """The time zone of a row's days: that of its source, else that of the shop."""
+    return F.coalesce("zone", F.lit(shop_zone))
 
 
 def of_day(carried: DataFrame, day: date) -> DataFrame:

@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from clickmill.clean.order import IN_TIME, OWNER, STATE, STATE_ONLY
+from clickmill.clean.records import zone_of_days
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import EVENTS, OPEN_SESSIONS, SESSIONS
@@ -120,7 +121,7 @@ def sessions(events: DataFrame, open_before: DataFrame, days: Days, *, gap_s: in
     is_state_before = F.col("is_last") & (F.col("event_date") == F.lit(days.widened(back=1).first))
     before = open_before.where(is_state_before).withColumns({"_carried": F.lit(True), "_so_far": F.struct(*STATE)}).drop(*STATE_ONLY)
     rows = fresh.unionByName(before, allowMissingColumns=True)
-    closing = F.to_date(F.from_utc_timestamp(F.col("ended_at") + F.make_dt_interval(secs=F.lit(gap_s)), zone))
+    closing = F.to_date(F.from_utc_timestamp(F.col("ended_at") + F.make_dt_interval(secs=F.lit(gap_s)), zone_of_days(zone)))
     stated = with_state(rows, ["session_id"]).withColumn(
         "_next", F.lead("event_id").over(Window.partitionBy("session_id").orderBy(*IN_TIME))
     )
@@ -183,8 +184,8 @@ def _totals(in_time: WindowSpec) -> dict[str, Column]:
 
 
 def _until_end_of_day(zone: str) -> Column:
-    """Seconds from the event to the end of its day in the shop's zone."""
-    return _seconds(F.to_utc_timestamp(F.date_add("event_date", 1).cast("timestamp"), zone), F.col("event_at"))
+    """Seconds from the event to the end of its day in the zone of its days."""
+    return _seconds(F.to_utc_timestamp(F.date_add("event_date", 1).cast("timestamp"), zone_of_days(zone)), F.col("event_at"))
 
 
 def _seconds(later: Column, earlier: Column) -> Column:

@@ -14,8 +14,11 @@ EVENT_TYPES = (
     "share",
     "impression",
     "click",
+    "engagement",
 )
-"""Every event type there is; a literal that a source maps to none of them is a reject `unknown_event_type`."""
+"""Every event type there is; a literal that a source maps to none of them is a reject `unknown_event_type`.
+
+engagement: the visitor was there and did none of the others: scrolled, signed in, stayed on the page."""
 
 UNKNOWN_USER = "*"
 """The user_id, with user_id_kind `unknown`, under which the list for unknown users is published."""

@@ -1,13 +1,15 @@
 """A look at a source before anything is written: what maps, what does not, and why, on a sample."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from clickmill.contracts import reasons
 from clickmill.ingest import failures, files, reading
 from clickmill.ingest.binding import tried
 from clickmill.ingest.files import LandingFile, Scanned
@@ -19,12 +21,16 @@ _SAMPLE_FILES = 10
 
 @dataclass(frozen=True)
 class Problem:
-    """One reason, how many rows have it, and where the first of them stands."""
+    """One reason, how many rows have it, where the first of them stands, and what the reason says of it beside its name."""
 
     name: str
     row_count: int
     first_file: str
     first_line: int
+    detail: str
+
+    def line(self) -> str:
+        return f"problem {self.name}: {self.row_count} rows, first at {self.first_file} line {self.first_line}{self.detail}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Report:
         told.append(f"explodes {self.explode}: each element is a row" if self.explode else "explodes nothing: each record is a row")
         told += [f"column {name}: {count} of {self.row_count} rows have a value" for name, count in self.columns.items()]
         told += [f"event type {name}: {count} rows" for name, count in self.event_types.items()]
-        told += [f"problem {one.name}: {one.row_count} rows, first at {one.first_file} line {one.first_line}" for one in self.problems]
+        told += [one.line() for one in self.problems]
         told += [f"not mapped: {name}, in {count} rows" for name, count in self.unmapped.items()]
         return told
 
@@ -78,7 +84,7 @@ def check(spark: SparkSession, source: Source, path: str, *, zone: str, sample_r
         tried(spark, exploded(groups[0], source), source)
         mapped = reduce(DataFrame.unionByName, frames).persist()
         try:
-            return _report(mapped, source, found)
+            return _report(mapped, source, found, groups[0].fields)
         finally:
             mapped.unpersist()
 
@@ -89,7 +95,7 @@ def _headed(spark: SparkSession, source: Source, file: LandingFile) -> Scanned:
     return Scanned(file, 0, 0, "", first["__line"] if first else None)
 
 
-def _report(mapped: DataFrame, source: Source, found: list[LandingFile]) -> Report:
+def _report(mapped: DataFrame, source: Source, found: list[LandingFile], fields: Sequence[str]) -> Report:
     is_mapped = F.size("problems") == 0
     counted = mapped.agg(
         F.count("*").alias("rows"),
@@ -118,13 +124,26 @@ def _report(mapped: DataFrame, source: Source, found: list[LandingFile]) -> Repo
         event_types={row.event_type: row["count"] for row in types},
         problems=_problems(mapped, {file.uri: file.name for file in found}),
         unmapped={row.name: row["count"] for row in names},
-        explode=source.explode,
+        explode=_exploded(source, fields),
         landing_dates=(dates[0], dates[-1]) if dates else None,
     )
+
+
+def _exploded(source: Source, fields: Sequence[str]) -> str | None:
+    """The path of the array, or the fields that it is made of."""
+    if source.explode is None or re.fullmatch(r"[\w.]+", source.explode):
+        return source.explode
+    return ", ".join(source.fields_of_columns(list(fields))["explode"])
 
 
 def _problems(mapped: DataFrame, names: Mapping[str, str]) -> tuple[Problem, ...]:
     place = F.struct("__path", "__block", "__ordinal")
     found = mapped.select(F.explode("problems").alias("problem"), place.alias("place"))
-    rows = found.groupBy("problem").agg(F.count("*").alias("rows"), F.min("place").alias("first")).orderBy("problem").collect()
-    return tuple(Problem(row.problem, row.rows, names[row["first"]["__path"]], row["first"]["__ordinal"] + 1) for row in rows)
+    first = F.min(F.struct("place", "problem")).alias("first")
+    by_name = found.groupBy(reasons.name(F.col("problem")).alias("name")).agg(F.count("*").alias("rows"), first).orderBy("name")
+    return tuple(_problem(row, names) for row in by_name.collect())
+
+
+def _problem(row: Row, names: Mapping[str, str]) -> Problem:
+    place, text = row["first"]["place"], row["first"]["problem"]
+    return Problem(row.name, row.rows, names[place["__path"]], place["__ordinal"] + 1, text.removeprefix(row.name))

@@ -17,14 +17,14 @@ def schema(spark: SparkSession, path: str) -> StructType:
     return spark.read.parquet(path).schema
 
 
-def rows(spark: SparkSession, paths: Sequence[str], schema: StructType) -> DataFrame:
+def rows(spark: SparkSession, paths: Sequence[str], schema: StructType, *, has_nulls: bool = True) -> DataFrame:
     """Every row of files of one schema, with its place, and its fields as canonical JSON in `__line`.
 
-    Grain   one row per row of a file
+    Grain   one row per row of a file; `__line` leaves out what is null unless it `has_nulls`
     """
     columns = [F.col(f"`{name}`") for name in sorted(schema.names)]
     read = spark.read.schema(schema).parquet(*paths)
-    text = F.to_json(F.struct(*columns), _JSON)
+    text = F.to_json(F.struct(*columns), _JSON | {"ignoreNullFields": str(not has_nulls).lower()})
     hashed = [
         column if _is_hashable(schema[name].dataType) else F.to_json(F.struct(column))
         for name, column in zip(sorted(schema.names), columns, strict=True)

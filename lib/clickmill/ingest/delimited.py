@@ -47,7 +47,7 @@ def header(source: Source, first_line: str | None, file: str) -> tuple[str, ...]
 def records(lines: DataFrame, source: Source, names: tuple[str, ...], file: str) -> Records:
     """Fields are all text. The first line of a file with a header is no record; further header lines are, with a problem.
 
-    Grain   one row per line; problems: bad_encoding, empty_line, bad_quoting, wrong_field_count, header_line
+    Grain   one row per line; problems: bad_encoding, empty_line, bad_quoting, wrong_field_count (and how many), header_line
     """
     read = source.read
     if read.header:
@@ -56,32 +56,44 @@ def records(lines: DataFrame, source: Source, names: tuple[str, ...], file: str)
     parts, is_empty = F.col("__parts"), F.trim("__line") == ""
     is_broken = F.array_join(parts, read.sep) != F.col("__line") if read.quote_char else F.lit(False)
     lines = lines.withColumns({"__is_broken": is_broken, "__values": F.transform(parts, lambda part: _unquoted(read, part))})
-    is_header = F.transform("__values", F.trim) == F.array(*(F.lit(name) for name in names)) if read.header else F.lit(False)
-    problems = named(
-        {
-            "bad_encoding": ~F.col("__is_text"),
-            "empty_line": is_empty,
-            "bad_quoting": ~is_empty & F.col("__is_broken"),
-            "wrong_field_count": ~is_empty & ~F.col("__is_broken") & (F.size("__parts") != len(names)),
-            "header_line": is_header,
-        }
-    )
-    lines = lines.withColumn("__problems", problems)
+    lines = lines.withColumns({"__is_header": _is_header(read, names), "__is_empty": is_empty})
+    lines = lines.withColumn("__problems", _problems(len(names)))
     is_readable = F.size("__problems") == 0
     fields = [F.when(is_readable, F.get("__values", F.lit(place))).alias(name) for place, name in enumerate(names)]
-    unmapped = [part for name in source.unmapped(list(names)) for part in (F.lit(name), F.get("__values", F.lit(names.index(name))))]
+    pairs = [part for name in source.unmapped(list(names)) for part in (F.lit(name), F.get("__values", F.lit(names.index(name))))]
+    unmapped = F.create_map(*pairs) if pairs else no_map()
+    if not read.header:
+        # A header says which columns a file brings, empty or not. Of declared fields a line may leave a hundred empty.
+        unmapped = F.map_filter(unmapped, lambda _, value: value != "")
     return Records(
         lines.select(
             *PLACE,
             F.col("__line").alias("__text"),
             "__problems",
             is_readable.alias("__readable"),
-            F.when(is_readable, F.create_map(*unmapped) if unmapped else no_map()).alias("__unmapped"),
+            F.when(is_readable, unmapped).alias("__unmapped"),
             *fields,
         ),
         names,
         file,
     )
+
+
+def _is_header(read: Read, names: tuple[str, ...]) -> Column:
+    return F.transform("__values", F.trim) == F.array(*(F.lit(name) for name in names)) if read.header else F.lit(False)
+
+
+def _problems(expected: int) -> Column:
+    """What is wrong with a line as a whole; a wrong count of fields says how many there are."""
+    has_fields = ~F.col("__is_empty") & ~F.col("__is_broken")
+    count = F.concat(F.lit("wrong_field_count: "), F.size("__parts").cast("string"), F.lit(f" fields, {expected} expected"))
+    flags = {
+        "bad_encoding": ~F.col("__is_text"),
+        "empty_line": F.col("__is_empty"),
+        "bad_quoting": ~F.col("__is_empty") & F.col("__is_broken"),
+        "header_line": F.col("__is_header"),
+    }
+    return F.concat(named(flags), F.when(has_fields & (F.size("__parts") != expected), F.array(count)).otherwise(named({})))
 
 
 def _parts(read: Read, line: Column) -> Column:

@@ -7,6 +7,7 @@ from datetime import date
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from clickmill.contracts import reasons
 from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.tables import RAW_FILES
@@ -125,10 +126,9 @@ def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str,
     counts = {name: sum(one[place] for one in told.values()) for place, name in enumerate(("records", "mapped", "rejected", "rows"))}
     if manifest:
         counts[WAITING] = _waiting([*before.select(*_FILE, "file_record_count", "record_count").collect(), *manifest])
-    problems = (
-        rows.where(F.size("problems") > 0).select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem")
-    )
-    return counts | {f"reason {row.problem}": row["count"] for row in problems.collect()}
+    problems = rows.where(F.size("problems") > 0).select(F.explode("problems").alias("problem"))
+    by_name = problems.groupBy(reasons.name(F.col("problem")).alias("name")).count().orderBy("name")
+    return counts | {f"reason {row.name}": row["count"] for row in by_name.collect()}
 
 
 def _waiting(manifest: Iterable[Row]) -> int:

@@ -130,12 +130,14 @@ def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, z
     assert source.ids is not None
     parts = [F.col(f"`__v_ids.key.{number}`").cast("string") for number in range(len(source.ids.key))]
     # Where the source gives no part of the key, the whole record is: events must not melt into one.
-    content = F.when(F.coalesce(*parts).isNull(), F.md5(F.col("__text").cast("binary")))
+    text = F.concat_ws(" ", "item_pos", "__text") if source.has_event_per_item else F.col("__text")
+    content = F.when(F.coalesce(*parts).isNull(), F.md5(text.cast("binary")))
     person = F.coalesce("visitor_id", "account_id")
     is_readable = F.col("__readable")
     return frame.withColumns(
         {
-            "event_date": F.to_date(F.from_utc_timestamp("event_at", zone)),
+            "event_date": F.to_date(F.from_utc_timestamp("event_at", source.zone or zone)),
+            "zone": F.lit(source.zone).cast("string"),
             "event_id": F.when(is_readable, _hash(F.col("site_id"), F.coalesce("visitor_id", F.lit("")), *parts, content)),
             "winner_key": F.when(is_readable, _winner_key(types, source)),
             "user_id": F.coalesce("account_id", "visitor_id"),

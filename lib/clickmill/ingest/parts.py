@@ -54,6 +54,7 @@ class Part(BaseModel):
 class Read(Part):
     """How files are read.
 
+    format      json: one object a line; files called *.parquet hold the same records as rows
     files       glob of file names
     fields      csv without header: names in order; json: Spark DDL whose leaves are all STRING
     quote       csv: the quote character, or false; default is the double quote, and none for tabs

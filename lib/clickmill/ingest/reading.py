@@ -26,13 +26,15 @@ def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> l
         return []
     if charset_of(spark, source.read.encoding) is None:
         raise UsageError(f"{source.name}.yaml: read.encoding: Java knows no {source.read.encoding}; expected one such as windows-1252")
-    if source.read.format != "parquet":
-        has_header = source.read.format == "csv" and source.read.header
-        return scanned(text(spark, source.read, [file.path for file in files]), files, has_header=has_header)
     found: dict[str, Scanned] = {}
-    for schema, group in _by_schema(spark, files).items():
-        frame = columnar.rows(spark, [file.path for file in group], schema)
-        found |= {one.file.uri: one for one in scanned(frame, group, has_header=False)}
+    lined = [file for file in files if not _is_parquet(source.read, file)]
+    if lined:
+        has_header = source.read.format == "csv" and source.read.header
+        rows = text(spark, source.read, [file.path for file in lined])
+        found |= {one.file.uri: one for one in scanned(rows, lined, has_header=has_header)}
+    for schema, group in _by_schema(spark, [file for file in files if _is_parquet(source.read, file)]).items():
+        rows = columnar.rows(spark, [file.path for file in group], schema)
+        found |= {one.file.uri: one for one in scanned(rows, group, has_header=False)}
     return [found[file.uri] for file in files]
 
 
@@ -54,12 +56,14 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
             if one.first_line is not None:
                 by_header.setdefault(delimited.header(source, one.first_line, one.file.name), []).append(one.file)
         return [delimited.records(_text(spark, source, group, sizes), source, names, group[0].name) for names, group in by_header.items()]
-    plain = _text(spark, source, [one.file for one in files], sizes)
     first = files[0].file.name
+    if read.format == "json":
+        return [json_lines.records(lines, source, first) for lines in _json(spark, source, [one.file for one in files], sizes)]
+    plain = _text(spark, source, [one.file for one in files], sizes)
     if read.format == "csv":
         assert isinstance(read.fields, list)
         return [delimited.records(plain, source, tuple(read.fields), first)]
-    return [json_lines.records(plain, source, first) if read.format == "json" else log_lines.records(plain, source, first)]
+    return [log_lines.records(plain, source, first)]
 
 
 def text(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
@@ -78,6 +82,21 @@ def _text(spark: SparkSession, source: Source, files: Sequence[LandingFile], siz
 
 def _parquet(spark: SparkSession, files: Sequence[LandingFile], schema: StructType, sizes: Mapping[str, int]) -> DataFrame:
     return _spread(spark, columnar.rows(spark, [file.path for file in files], schema), files, sizes)
+
+
+def _is_parquet(read: Read, file: LandingFile) -> bool:
+    """Whether a file holds rows: all files of a source of Parquet, and of one of JSON those that are called so."""
+    return read.format == "parquet" or (read.format == "json" and file.path.lower().endswith(".parquet"))
+
+
+def _json(spark: SparkSession, source: Source, files: Sequence[LandingFile], sizes: Mapping[str, int]) -> list[DataFrame]:
+    """Lines of JSON; rows of Parquet as the JSON that the same system would have written: what is null is left out."""
+    lined = [file for file in files if not _is_parquet(source.read, file)]
+    found = [_text(spark, source, lined, sizes)] if lined else []
+    for schema, group in _by_schema(spark, [file for file in files if file not in lined]).items():
+        rows = columnar.rows(spark, [file.path for file in group], schema, has_nulls=False).withColumn("__is_text", F.lit(True))
+        found.append(_spread(spark, rows.select(*(name for name in rows.columns if name.startswith("__"))), group, sizes))
+    return found
 
 
 def _spread(spark: SparkSession, frame: DataFrame, files: Sequence[LandingFile], sizes: Mapping[str, int]) -> DataFrame:

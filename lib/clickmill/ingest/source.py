@@ -61,8 +61,9 @@ _TIMES = ("event_at", "received_at", "valid_from")
 class Source(Part):
     """One source; `conf/sources/*.yaml` are the examples.
 
-    explode    expression of an array: each element, `item` in expressions, becomes a row
-    zone       zone of local times and of days; default is the zone of the shop
+    explode    expression of an array: each element, `item` in expressions, becomes a row. Where the key of `ids` reads
+               `item` each element is an event of its own (the actions of a visit), else all are items of one event
+    zone       zone of local times, and of the days of its events; default is the zone of the shop
     day_only   event_at holds a day and no time
     """
 
@@ -99,10 +100,12 @@ class Source(Part):
                 raise ValueError(f"{key}: expected for events, and only there")
         if self.table != "events" and (self.explode or self.day_only or self.landing_date.history):
             raise ValueError("explode, day_only and history belong to events")
-        for number, part in enumerate(self.ids.key if self.ids else []):
-            if self.explode and "item" in expression.names(part):
-                raise ValueError(f"ids.key.{number}: item is not known here; expected fields of the record, as all its items share one id")
         return self
+
+    @property
+    def has_event_per_item(self) -> bool:
+        """Whether each element of the exploded array is an event of its own."""
+        return self.explode is not None and self.ids is not None and any("item" in expression.names(part) for part in self.ids.key)
 
     def expressions(self) -> dict[str, str]:
         """Every expression of the file, by the path of its key."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from clickmill.contracts import reasons
 from clickmill.contracts import suite as suites
 from clickmill.contracts.errors import BadData, UsageError
 from clickmill.contracts.suite import Rule, Suite
@@ -152,10 +153,11 @@ def _too_many_quarantined(suite: Suite, rejects: DataFrame, rows_written: int) -
     share = total / max(1, total + rows_written)
     if total + rows_written < _SHARE_ROWS or share <= suite.quarantine_share_max:
         return []
-    by_reason = rejected.select(F.explode("reasons").alias("reason")).groupBy("reason").count()
+    told = rejected.select(F.explode("reasons").alias("reason"))
+    by_reason = told.groupBy(reasons.name(F.col("reason")).alias("reason")).count()
     top = by_reason.orderBy(F.desc("count"), "reason").limit(_REASONS_TOLD).collect()
-    reasons = ", ".join(f"{row['reason']} {row['count']}" for row in top)
-    return [f"{share:.1%} of the rows were quarantined, at most {suite.quarantine_share_max:.1%} may be: {reasons}"]
+    named = ", ".join(f"{row['reason']} {row['count']}" for row in top)
+    return [f"{share:.1%} of the rows were quarantined, at most {suite.quarantine_share_max:.1%} may be: {named}"]
 
 
 def _one_line(faults: list[str]) -> str:

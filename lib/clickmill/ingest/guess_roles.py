@@ -1,0 +1,152 @@
+"""Which field of an unknown file plays which part: told from its name and from what its values look like."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from clickmill.contracts.events import EVENT_TYPES
+from clickmill.ingest.guess import Sample
+from clickmill.ingest.guess_words import EVENT_AT, EVENT_ID, EVENT_TYPE, LITERALS, NAMES, NUMBERS, SITE_ID, TIMES, bare
+
+_UNITS = {"seconds": (r"1\d{9}([.]\d+)?", 1), "milliseconds": (r"1\d{12}", 1000), "microseconds": (r"1\d{15}", 1_000_000)}
+_ISO = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?\s?(Z|UTC|[+-]\d{2}(:?\d{2})?)?"
+_OFFSET = r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+_MOST = 0.9
+"""Share of the values that must look like a time or a number: real files hold some that do not."""
+_MANY_TYPES = 40
+_DISTINCT = 0.8
+"""Share of the ids of events that are different in a file that holds copies."""
+_KINDS = {word: name for name, words in LITERALS.items() for word in words.split()} | {bare(name): name for name in EVENT_TYPES}
+_DAY = r"\d{4}-\d{2}-\d{2}"
+# Patterns of Spark and of Python for the same text; the day comes first in the first of a pair that looks alike.
+_FORMATS = [
+    (f"{day}{gap}{spark}", f"{python}{gap}{clock}")
+    for day, python in (
+        ("yyyy/MM/dd", "%Y/%m/%d"),
+        ("yyyyMMdd", "%Y%m%d"),
+        ("d.M.yyyy", "%d.%m.%Y"),
+        ("d/M/yyyy", "%d/%m/%Y"),
+        ("M/d/yyyy", "%m/%d/%Y"),
+        ("d-M-yyyy", "%d-%m-%Y"),
+    )
+    for gap, spark, clock in ((" ", "H:mm:ss", "%H:%M:%S"), (" ", "H:mm", "%H:%M"), ("", "HHmmss", "%H%M%S"), ("", "", ""))
+] + [("dd/MMM/yyyy:HH:mm:ss Z", "%d/%b/%Y:%H:%M:%S %z")]
+
+
+@dataclass(frozen=True)
+class Time:
+    """How the times of a field are written; `is_unsure` where day and month may be the other way round."""
+
+    unit: str | None = None
+    format: str | None = None
+    is_day: bool = False
+    is_local: bool = False
+    is_unsure: bool = False
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The expression of each column that was found, and what else makes a source."""
+
+    columns: Mapping[str, str]
+    event_at: str | None
+    time: Time | None
+    event_type: str | None
+    literals: Mapping[str, str | None]
+    event_id: str | None
+    site_id: str | None
+    explode: str | None
+
+
+def roles(sample: Sample) -> Roles:
+    """Give each part of an event to the field that fits it best; a field of the exploded array is `item.` and its name."""
+    explode = _exploded(sample)
+    fields = _fields(sample, explode)
+    times = {path: time for path, found in fields.items() if (time := _time(found))}
+    event_at = _named(EVENT_AT, times) or next((path for path in times if bare(path) not in NAMES["received_at"].split()), None)
+    left = {path: found for path, found in fields.items() if path not in times}
+    few = {path: found for path, found in left.items() if len(set(found)) <= _MANY_TYPES and not _are_numbers(found)}
+    told = [path for path, found in few.items() if _share(found, lambda text: bare(text) in _KINDS) >= _MOST]
+    event_type = _named(EVENT_TYPE, few) or next(iter(told), None)
+    event_id = _named(EVENT_ID, [path for path, found in left.items() if len(set(found)) >= _DISTINCT * len(found) > 1])
+    site_id = _named(SITE_ID, left)
+    columns = _columns(left, times, {event_at, event_type, event_id, site_id})
+    literals = {text: _KINDS.get(bare(text)) for text in sorted(set(fields[event_type]))} if event_type else {}
+    return Roles(columns, event_at, times[event_at] if event_at else None, event_type, literals, event_id, site_id, explode)
+
+
+def _fields(sample: Sample, explode: str | None) -> dict[str, list[str]]:
+    """The fields that hold something; those of an item go before those of its event."""
+    outer = {path: found for path, found in sample.values.items() if "[]" not in path and found}
+    if explode is None:
+        return outer
+    inside = {path.removeprefix(f"{explode}[]."): found for path, found in sample.values.items() if path.startswith(f"{explode}[].")}
+    return {f"item.{path}": found for path, found in inside.items() if "[]" not in path and found} | outer
+
+
+def _columns(left: Mapping[str, list[str]], times: Iterable[str], taken: set[str | None]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for name, words in NAMES.items():
+        among = times if name in TIMES else left
+        found = _named(words, [path for path in among if path not in taken])
+        if found and (name not in NUMBERS or _are_numbers(left[found])):
+            columns[name] = found
+            taken = taken | {found}
+    if "visitor_id" not in columns and "account_id" in columns:
+        columns["visitor_id"] = columns["account_id"]
+    # A comma before the places: 9,50.
+    for name in NUMBERS & set(columns):
+        if any("," in text for text in left[columns[name]]):
+            columns[name] = f"replace({columns[name]}, ',', '.')"
+    return columns
+
+
+def _exploded(sample: Sample) -> str | None:
+    """The array whose elements are items, else one whose elements have times of their own."""
+    words = {word for name in ("item_id", "price", "quantity") for word in NAMES[name].split()}
+    of_items, of_events = [], []
+    for array in sample.arrays:
+        inside = {path.removeprefix(f"{array}[]."): found for path, found in sample.values.items() if path.startswith(f"{array}[].")}
+        direct = {path: found for path, found in inside.items() if "[]" not in path and "[]" not in array}
+        of_items += [array] if any(bare(path) in words for path in direct) else []
+        of_events += [array] if any(map(_time, direct.values())) else []
+    return next(iter(of_items + of_events), None)
+
+
+def _named(words: str, fields: Iterable[str]) -> str | None:
+    """The field whose name is the first of the words; a field deeper down counts by its last name."""
+    names = [(word, path) for path in fields for word in (bare(path), bare(path.rsplit(".", 1)[-1]))]
+    return next((path for word in words.split() for name, path in names if name == word), None)
+
+
+def _are_numbers(found: list[str]) -> bool:
+    return _share(found, lambda text: re.fullmatch(r"[+-]?(\d+([.,]\d*)?|[.]\d+)([eE][+-]?\d+)?", text) is not None) >= _MOST
+
+
+def _share(found: list[str], holds: Callable[[str], bool]) -> float:
+    return sum(holds(text.strip()) for text in found) / max(len(found), 1)
+
+
+def _time(found: list[str]) -> Time | None:
+    """How nearly all of the values are written as times; None where they are none."""
+    for unit, (pattern, per_second) in _UNITS.items():
+        if _share(found, lambda text: bool(re.fullmatch(pattern, text)) and float(text) / per_second < 2.1e9) >= _MOST:  # noqa: B023
+            return Time(unit=unit)
+    if _share(found, lambda text: re.fullmatch(_DAY, text) is not None) >= _MOST:
+        return Time(is_day=True)
+    if _share(found, lambda text: re.fullmatch(_ISO, text) is not None) >= _MOST:
+        return Time(is_local=not all(re.search(_OFFSET, text.strip()) for text in found))
+    shares = {one: _share(found, lambda text: _parses(text, one[1])) for one in _FORMATS}  # noqa: B023
+    best = max(shares.values())
+    if best < _MOST:
+        return None
+    (spark, python), *others = (one for one, share in shares.items() if share == best)
+    return Time(format=spark, is_day="H" not in spark, is_local="%z" not in python, is_unsure=bool(others))
+
+
+def _parses(text: str, pattern: str) -> bool:
+    try:
+        return 1990 <= datetime.strptime(text, pattern).year < 2100
+    except ValueError:
+        return False
