@@ -55,7 +55,7 @@ def test_a_range_of_days_is_written_with_one_file_a_day(spark, lake: Lake) -> No
     rows = [raw_event(f"2024-05-{day} 10:{n:02d}") for day in (16, 17, 18) for n in range(30)]
     lake.ensure(RAW_EVENTS)
     lake.write(frame(spark, RAW_EVENTS, rows).repartition(8), RAW_EVENTS, Days(DAY, rows[-1]["event_date"]), {})
-    assert lake.size(RAW_EVENTS)[0] == 3
+    assert len(lake.read(RAW_EVENTS).inputFiles()) == 3
 
 
 def test_a_table_is_published_with_comments_and_for_readers_of_version_one(spark, lake: Lake) -> None:
