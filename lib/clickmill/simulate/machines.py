@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from clickmill.simulate.block import Columns, event
 from clickmill.simulate.draws import Floats, Ints, uniform
-from clickmill.simulate.people import Columns, event
 from clickmill.simulate.visits import DAY_S
 from clickmill.simulate.world import World
 

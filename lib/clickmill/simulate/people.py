@@ -5,52 +5,27 @@ sessions of the block; `step` is the place in the session by which every draw is
 made, so that no draw depends on the block.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from clickmill.simulate import responses
+from clickmill.simulate.block import NEVER, Block, Columns, event
 from clickmill.simulate.draws import Flags, Floats, Ints, chosen_by_row, uniform
 from clickmill.simulate.visits import apart, silences, visits
 from clickmill.simulate.world import World
 
-Columns = dict[str, NDArray[Any]]
-
-SHOWN = 3  # ads of one request
 _REQUEST_SHARE = 0.15  # of the events of a session that are impressions
 _HABIT_SHARE = 0.35  # of views that follow a habit of the item before
-_NEVER = -1
-
-
-@dataclass(frozen=True)
-class Block:
-    """Sessions of some users. Shapes: users (u,); the others (s,), by user and time."""
-
-    world: World
-    users: Ints
-    user: Ints
-    number: Ints
-    start_s: Floats
-    slots: Ints
-    requests: Ints
-
-    def draw(self, purpose: str, session: Ints, step: Ints | int) -> Floats:
-        """One number in (0, 1) for each step of a session."""
-        return uniform(self.world.seed, purpose, self.users[self.user[session]], self.number[session], step)
 
 
 def events(world: World, users: Ints) -> Columns:
     """All events of people, in no order.
 
-    Shapes  every column (n,): user, session, number, at_s, order, kind, item, request, position, propensity, price_factor, rating
+    Shapes  every column (n,): user, session, number, at_s, order, kind, item, request, position, propensity, rating
     """
     planned = visits(world, users)
     lot = uniform(world.seed, "requests", users[planned["user"]], planned["number"])
-    requests = np.floor(planned["size"] * _REQUEST_SHARE / SHOWN + lot)
-    requests = requests.astype(np.int64)
-    slots = np.maximum(planned["size"] - SHOWN * requests, 1) + requests
+    requests = np.floor(planned["size"] * _REQUEST_SHARE / responses.SHOWN + lot).astype(np.int64)
+    slots = np.maximum(planned["size"] - responses.SHOWN * requests, 1) + requests
     block = Block(world, users, planned["user"], planned["number"], planned["start_s"], slots, requests)
     steps = _steps(block)
     is_look = steps["kind"] != "request"
@@ -90,7 +65,7 @@ def _requested(block: Block, session: Ints, step: Ints) -> Flags:
 def _items(block: Block, session: Ints, step: Ints, is_view: Flags) -> Ints:
     """The item of each view: a habit of the one viewed before, or what the user's taste draws."""
     views = np.flatnonzero(is_view)
-    item = np.full(len(session), _NEVER)
+    item = np.full(len(session), NEVER)
     item[views] = _by_taste(block, block.user[session[views]], block.draw("item of step", session[views], step[views]))
     wants_habit = block.draw("follows a habit", session[views], step[views]) < _HABIT_SHARE
     which = (block.draw("which habit", session[views], step[views]) ** 2 * block.world.followers.shape[1]).astype(np.int64)
@@ -103,25 +78,3 @@ def _items(block: Block, session: Ints, step: Ints, is_view: Flags) -> Ints:
 
 def _by_taste(block: Block, rows: Ints, draws: Floats) -> Ints:
     return chosen_by_row(block.world.odds(block.users), rows, draws)
-
-
-def event(known: Columns, **more: NDArray[Any] | int | float | str) -> Columns:
-    """Columns of events in their one form; what is not known is absent (-1, or not a number)."""
-    count = len(known["session"])
-    defaults: dict[str, NDArray[Any] | int | float | str] = {
-        "step": 0,
-        "order": 0,
-        "kind": "",
-        "item": _NEVER,
-        "request": _NEVER,
-        "position": 0,
-        "propensity": np.nan,
-        "price_factor": 1.0,
-        "rating": 0,
-        "bought_with": _NEVER,
-    }
-    columns: Columns = {"session": known["session"], "after_s": known["after_s"]}
-    for name, default in defaults.items():
-        given = more.get(name, known.get(name, default))
-        columns[name] = np.broadcast_to(np.asarray(given), (count,)).copy()
-    return columns

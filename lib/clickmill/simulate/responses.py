@@ -5,60 +5,55 @@ Cart      = relevance to the user
 Purchase  = of what lies in the cart: price against the user's purse, raised by a coupon for those it moves
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from clickmill.simulate.block import Block, Columns, event
 from clickmill.simulate.draws import Flags, Floats, Ints, normal, uniform
+from clickmill.simulate.world import World
 
-if TYPE_CHECKING:
-    from clickmill.simulate.people import Block, Columns
-    from clickmill.simulate.world import World
-
+SHOWN = 3  # ads of one request
 EXAMINATION = np.array([0.9, 0.6, 0.4])  # of positions 1, 2, 3
 EXPLORED = 0.3  # share of ads that are drawn evenly; the others by popularity
 _LATER = np.array([0.75, 0.2, 0.05])  # in which visit what was carted is bought: this one, the next, the one after
 _REVIEWED, _SENT_BACK = 0.12, 0.04
 
 
-def taste(world: "World", users: Ints, items: Ints) -> Floats:
+def taste(world: World, users: Ints, items: Ints) -> Floats:
     """Agreement of a user's taste with an item. Shapes (n,)"""
     return np.asarray((world.user_vectors(users) * world.vectors[items]).sum(axis=1))
 
 
-def click_probability(world: "World", users: Ints, items: Ints, position: Ints, hour: Ints) -> Floats:
+def click_probability(world: World, users: Ints, items: Ints, position: Ints, hour: Ints) -> Floats:
     """Probability that an ad is clicked: features are taste, price and hour; their cross is taste by evening. Shapes (n,)"""
     fit, is_evening = taste(world, users, items), (hour >= 18) | (hour < 1)
     score = -2.6 + 1.1 * fit - 0.25 * np.log(world.prices[items] / 12) + 0.9 * fit * is_evening + 0.3 * is_evening
     return np.asarray(EXAMINATION[position - 1] * _logistic(score))
 
 
-def cart_probability(world: "World", users: Ints, items: Ints) -> Floats:
+def cart_probability(world: World, users: Ints, items: Ints) -> Floats:
     """Probability that an item just viewed goes into the cart. Shapes (n,)"""
     return _logistic(-4.4 + 0.9 * taste(world, users, items))
 
 
-def purchase_probability(world: "World", users: Ints, items: Ints, treated: Flags) -> Floats:
+def purchase_probability(world: World, users: Ints, items: Ints, treated: Flags) -> Floats:
     """Probability that what lies in the cart is bought, now or later. Shapes (n,)"""
     purse = normal(world.seed, "purse of user", users)
     score = 0.2 - 0.6 * (np.log(world.prices[items] / 12) - purse)
     return np.asarray(np.minimum(_logistic(score) * (1 + coupon_uplift(world, users) * treated), 0.98))
 
 
-def coupon_uplift(world: "World", users: Ints) -> Floats:
+def coupon_uplift(world: World, users: Ints) -> Floats:
     """By which share a coupon raises the probability of purchase: half of the users are not moved at all. Shapes (users,)"""
     return np.maximum(0.0, 0.8 * normal(world.seed, "moved by coupons", users))
 
 
-def treated(world: "World", users: Ints) -> Flags:
+def treated(world: World, users: Ints) -> Flags:
     """Who gets the coupon of the experiment: every second user, by lot. Shapes (users,)"""
     return np.asarray(uniform(world.seed, "gets the coupon", users) < 0.5)
 
 
-def ads(block: "Block", steps: "Columns") -> list["Columns"]:
+def ads(block: Block, steps: Columns) -> list[Columns]:
     """Impressions of each request, with the propensity of the item at its position, and the clicks on them."""
-    from clickmill.simulate.people import SHOWN, event
-
     world, asked = block.world, np.flatnonzero(steps["kind"] == "request")
     shown = np.repeat(asked, SHOWN)
     position = np.tile(np.arange(1, SHOWN + 1), len(asked))
@@ -78,10 +73,8 @@ def ads(block: "Block", steps: "Columns") -> list["Columns"]:
     return [event(about, kind="impression", order=position), event(clicks, kind="click", order=SHOWN + clicks["position"])]
 
 
-def purchases(block: "Block", steps: "Columns") -> list["Columns"]:
+def purchases(block: Block, steps: Columns) -> list[Columns]:
     """Carts, and what comes of them: orders in this visit or a later one, refunds and reviews after that."""
-    from clickmill.simulate.people import event
-
     world = block.world
     views = np.flatnonzero(steps["kind"] == "item_view")
     user = block.users[block.user[steps["session"][views]]]
@@ -93,26 +86,25 @@ def purchases(block: "Block", steps: "Columns") -> list["Columns"]:
     buys = block.draw("buys", carted["session"], carted["step"]) < chance
     ends_s = _ends(block, steps)
     bought = _later(block, carted, buys, "visit of purchase", ends_s, 20.0)
-    orders = event(bought, kind="purchase", order=2, bought_with=bought["session"])
+    orders = event(bought, kind="purchase", order=2)
     is_back = block.draw("sends back", carted["session"], carted["step"]) < _SENT_BACK
     told = block.draw("reviews", carted["session"], carted["step"]) < _REVIEWED
     kept = bought["row"]
     back = _later(block, bought, is_back[kept], "visit of refund", ends_s, 40.0)
     said = _later(block, bought, told[kept] & ~is_back[kept], "visit of review", ends_s, 60.0)
-    likes = taste(world, block.users[block.user[said["session"]]], said["item"])
-    rating = np.clip(np.rint(3.4 + 0.9 * likes + 0.6 * normal(world.seed, "rating", said["session_id"], said["step"])), 1, 5).astype(
-        np.int64
-    )
+    reviewer = block.users[block.user[said["session"]]]
+    mood = 3.4 + 0.9 * taste(world, reviewer, said["item"]) + 0.6 * normal(world.seed, "rating", reviewer, said["step"])
+    rating = np.clip(np.rint(mood), 1, 5).astype(np.int64)
     return [carts, orders, event(back, kind="refund", order=3), event(said, kind="review", order=4, rating=rating)]
 
 
-def _ends(block: "Block", steps: "Columns") -> Floats:
+def _ends(block: Block, steps: Columns) -> Floats:
     """Seconds from the start of each session to its last step. Shapes (sessions,)"""
     last = np.cumsum(block.slots) - 1
     return np.asarray(steps["after_s"][last])
 
 
-def _later(block: "Block", what: "Columns", happens: Flags, purpose: str, ends_s: Floats, after_s: float) -> "Columns":
+def _later(block: Block, what: Columns, happens: Flags, purpose: str, ends_s: Floats, after_s: float) -> Columns:
     """Those acts that happen, at the end of the same visit of the user or of one of the next two; none where there is no such visit."""
     row = np.flatnonzero(happens)
     session, step = what["session"][row], what["step"][row]

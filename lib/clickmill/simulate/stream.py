@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame, SparkSession
 
 from clickmill.simulate import machines, people, responses
+from clickmill.simulate.block import Columns
 from clickmill.simulate.draws import Flags, Ints, bits, uniform
 from clickmill.simulate.visits import DAY_S
 from clickmill.simulate.world import World
@@ -58,7 +59,7 @@ def _ddl(type_: pa.DataType) -> str:
     return {"int64": "long", "int32": "int", "double": "double", "string": "string", "bool": "boolean"}[str(type_)]
 
 
-def _block(world: World, block: int) -> people.Columns:
+def _block(world: World, block: int) -> Columns:
     users = np.arange(block * USERS_A_BLOCK, (block + 1) * USERS_A_BLOCK)
     family = world.bot_family(users)
     human = people.events(world, users)
@@ -70,7 +71,7 @@ def _block(world: World, block: int) -> people.Columns:
     return _columns(world, users, family, {name: values[inside] for name, values in joined.items()})
 
 
-def _columns(world: World, users: Ints, family: Ints, made: people.Columns) -> people.Columns:
+def _columns(world: World, users: Ints, family: Ints, made: Columns) -> Columns:
     seed, user, item = world.seed, users[made["user"]], made["item"]
     has_item = item >= 0
     kind = np.array([_KINDS.index(name) for name in made["kind"]])
