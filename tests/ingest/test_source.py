@@ -56,6 +56,7 @@ def test_every_source_that_is_shipped_can_be_read():
         "completejourney_items",
         "completejourney_users",
         "events_jsonl",
+        "items_jsonl",
     }
     assert shipped <= {config.source(name).name for name in config.source_names()}
 
