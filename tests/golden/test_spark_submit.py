@@ -50,7 +50,7 @@ def test_a_day_may_be_the_last_of_february_in_a_leap_year_only() -> None:
     [
         ((), "no job is named"),
         (("weave_cloth",), "no job is called weave_cloth"),
-        (("../jobs/clean_events",), "are names, not paths"),
+        (("../jobs/clean_events",), "a job and an environment are names, not paths"),
         ((JOBS[0], *DAYS), "--env is missing"),
         ((JOBS[0], "--env", "mars", *DAYS), "no environment is called mars; there are: databricks k8s local yarn"),
         ((JOBS[0], "--env", "local"), "--date is missing"),
