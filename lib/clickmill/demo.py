@@ -84,8 +84,7 @@ def _show(lake: Lake, folder: Path) -> None:
             grid.add_row(table.name, f"{rows:,}", f"{len(admitted):,}" if admitted else "")
     terminal.out.print(grid)
     terminal.out.rule("rejects and copies, by reason")
-    told = lake.read(REJECTS).select("kind", F.explode("reasons").alias("reason"))
-    by_reason = told.groupBy("kind", reasons.name(F.col("reason")).alias("reason")).count()
+    by_reason = reasons.counted(lake.read(REJECTS), "reasons", "kind")
     for row in by_reason.orderBy("kind", F.desc("count")).collect():
         terminal.out.print(f"  {row.kind:<8} {row.reason:<32} {row['count']:>12,}")
     terminal.out.rule(f"recommendations of {SHOWN_USERS} users")

@@ -151,7 +151,8 @@ def _checked(
         admissions += [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, inputs, result) for day in touched]
     # A day may be made of one that this same run wrote: what was left open the day before.
     now = ledger.after(admissions)
-    return [replace(one, inputs=hashes_of(job, one.day, inputs.conf, now)) for one in admissions]
+    made_of = {day: hashes_of(job, day, inputs.conf, now) for day in {one.day for one in admissions}}
+    return [replace(one, inputs=made_of[one.day]) for one in admissions]
 
 
 def _admission(job: Job, fact: DayFacts, one: Written, inputs: Inputs, result: RunResult) -> Admission:

@@ -76,7 +76,7 @@ def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: 
         table = read.table
         admitted = ledger.admitted(table)
         window = days_of(read, days, conf)
-        wanted = sorted(day for day in admitted if (day <= days.last and window is None) or (window is not None and day in window))
+        wanted = sorted(day for day in admitted if day in window)
         missing = [day for day in days if day not in admitted] if read.kind in ("same", "landed") and not read.optional else []
         if missing:
             raise BadData(f"{table.name}: day {missing[0]} is not there yet; run the job that writes it first")
@@ -85,21 +85,19 @@ def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: 
     return inputs
 
 
-def _is_wanted(day: str, wanted: list[date], window: Days | None) -> Column:
+def _is_wanted(day: str, wanted: list[date], window: Days) -> Column:
     if not wanted:
         return F.lit(False)
     span = F.col(day).between(F.lit(wanted[0]), F.lit(wanted[-1]))
-    has_holes = window is not None and window.first != date.min and len(wanted) < (wanted[-1] - wanted[0]).days + 1
+    has_holes = window.first != date.min and len(wanted) < (wanted[-1] - wanted[0]).days + 1
     return span & F.col(day).isin(wanted) if has_holes else span
 
 
-def days_of(read: Read, days: Days, conf: Config) -> Days | None:
-    """The days that a READ names for a run over `days`; None for the history up to its last day."""
+def days_of(read: Read, days: Days, conf: Config) -> Days:
+    """The days that a READ names for a run over `days`; a history has no first day, so it begins with the first there can be."""
     back, ahead = (conf.value(span) if isinstance(span, str) else span for span in (read.back, read.ahead))
-    if read.kind == "history":
-        return None
-    if read.kind == "whole":
-        return Days(date.min, date.max)
+    if read.kind in ("history", "whole"):
+        return Days(date.min, days.last if read.kind == "history" else date.max)
     if read.kind == "earlier":
         return Days(days.widened(back=back).first, Days(days.last, days.last).widened(back=1).first)
     if read.kind == "window":
@@ -118,6 +116,6 @@ def hashes_of(job: Job, day: date, conf: Config, ledger: Ledger) -> dict[str, st
             continue
         window = days_of(read, Days(day, day), conf)
         admitted = ledger.admitted(read.table)
-        seen = sorted((one, admitted[one].content_hash) for one in admitted if (one <= day if window is None else one in window))
+        seen = sorted((one, admitted[one].content_hash) for one in admitted if one in window)
         found[read.table.name] = hashlib.md5(repr([(str(one), content) for one, content in seen]).encode()).hexdigest()[:16]
     return found

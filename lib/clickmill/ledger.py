@@ -17,6 +17,7 @@ from typing import Any
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from clickmill.contracts import hadoop
 from clickmill.contracts.errors import TableHeld
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import DAYS
@@ -105,13 +106,14 @@ def held(lake: Lake, tables: Sequence[Table], run_id: str, since: datetime) -> I
         yield
     finally:
         for table in taken:
-            _files(lake).delete(_lock(lake, table), False)
+            files, path = _lock(lake, table)
+            files.delete(path, False)
 
 
 def _take(lake: Lake, table: Table, owner: Mapping[str, Any]) -> None:
-    files, path = _files(lake), _lock(lake, table)
+    files, path = _lock(lake, table)
     if files.exists(path):
-        other = _owner(lake, table)
+        other = _owner(lake, table, path.toString())
         if other.get("host") != owner["host"] or _is_alive(int(other.get("pid", 0))):
             who = f"run {other.get('run_id')} on {other.get('host')} (pid {other.get('pid')})"
             raise TableHeld(f"{table.name}: {who} holds it since {other.get('since')}; wait for it to end")
@@ -126,8 +128,7 @@ def _take(lake: Lake, table: Table, owner: Mapping[str, Any]) -> None:
     out.close()
 
 
-def _owner(lake: Lake, table: Table) -> dict[str, Any]:
-    path = _lock(lake, table).toString()
+def _owner(lake: Lake, table: Table, path: str) -> dict[str, Any]:
     row = lake.spark.read.text(path).first()
     try:
         found: dict[str, Any] = json.loads(row.value if row is not None else "")
@@ -147,13 +148,6 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _lock(lake: Lake, table: Table) -> Any:
-    jvm: Any = lake.spark._jvm  # Hadoop's file system: the one that reaches wherever the lake lies
-    return jvm.org.apache.hadoop.fs.Path(f"{lake.root}/locks/{table.name}.json")
-
-
-def _files(lake: Lake) -> Any:
-    jvm: Any = lake.spark._jvm
-    java: Any = lake.spark.sparkContext._jsc
-    path = jvm.org.apache.hadoop.fs.Path(lake.root)
-    return path.getFileSystem(java.hadoopConfiguration())
+def _lock(lake: Lake, table: Table) -> tuple[Any, Any]:
+    """The file system of the lake, and where the lock of a table lies in it."""
+    return hadoop.at(lake.spark, f"{lake.root}/locks/{table.name}.json")

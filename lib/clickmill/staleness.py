@@ -44,7 +44,7 @@ def _inputs(job: Job, day: date, admission: Admission, conf: Config, ledger: Led
         if read.table.name in changed:
             window = days_of(read, Days(day, day), conf)
             since = [one for one, other in ledger.admitted(read.table).items() if other.admitted_at > admission.admitted_at]
-            seen = sorted(one for one in since if (one <= day if window is None else one in window))
+            seen = sorted(one for one in since if one in window)
             reasons.append(
                 f"{read.table.name} changed"
                 + (f" on {seen[0]}{f' and {len(seen) - 1} more days' if len(seen) > 1 else ''}" if seen else "")

@@ -29,7 +29,7 @@ def test_each_day_has_its_file_some_have_a_late_one_and_one_comes_twice(written)
     out, truth = written
     names = sorted(path.name for path in (out / "landing").iterdir())
     assert {name.split(".")[0] for name in names if name.startswith("events")} == {f"events-2024-03-0{day}" for day in range(1, 7)}
-    assert any(name.startswith("late-") for name in names)
+    assert any(name.startswith("late-") for name in names) and not any(name.startswith(".") for name in names)
     again = [name for name in names if ".again." in name]
     assert again == ["events-2024-03-02.again.jsonl"]
     assert (out / "landing" / again[0]).read_bytes() == (out / "landing" / "events-2024-03-02.jsonl").read_bytes()

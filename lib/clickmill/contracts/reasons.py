@@ -1,9 +1,19 @@
 """Reasons why a row was turned away: a name, and where it helps, behind a colon, what was found and what was expected."""
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 
 def name(reason: Column) -> Column:
     """The name alone, which reasons are counted by."""
     return F.substring_index(reason, ":", 1)
+
+
+def counted(rows: DataFrame, reasons: str, *by: str) -> DataFrame:
+    """How many of the rows have each reason; a row of two counts under both.
+
+    Grain   one row per (`by`, reason), with its count
+    Needs   the column `reasons`, array<string>, and those of `by`
+    """
+    each = rows.select(*by, F.explode(reasons).alias("_reason"))
+    return each.groupBy(*by, name(F.col("_reason")).alias("reason")).count()

@@ -91,7 +91,7 @@ def check(spark: SparkSession, source: Source, path: str, *, zone: str, sample_r
 
 def _headed(spark: SparkSession, source: Source, file: LandingFile) -> Scanned:
     has_header = source.read.format == "csv" and source.read.header
-    first = reading.text(spark, source.read, [file.path]).select("__line").first() if has_header else None
+    first = reading.text(spark, source, [file.path]).select("__line").first() if has_header else None
     return Scanned(file, 0, 0, "", first["__line"] if first else None)
 
 

@@ -7,13 +7,13 @@ from datetime import date
 from fnmatch import fnmatchcase
 from hashlib import md5
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 from pyspark.errors import AnalysisException, IllegalArgumentException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
+from clickmill.contracts import hadoop
 from clickmill.contracts.errors import BadData, UsageError
 from clickmill.ingest.parts import compiled
 from clickmill.ingest.source import Source
@@ -90,12 +90,9 @@ def _plain(path: str) -> str:
 
 def _left_out(spark: SparkSession, source: Source, path: str) -> str | None:
     """The first file or folder, up to three folders down, that Spark takes for a marker of its own though it may hold records."""
-    java: Any = spark._jvm
-    session: Any = spark._jsparkSession
-    conf = session.sessionState().newHadoopConf()
     for depth in range(_HIDDEN_DEPTH):
-        there = java.org.apache.hadoop.fs.Path(f"{path}/{'*/' * depth}_*")
-        for status in there.getFileSystem(conf).globStatus(there) or ():
+        files, there = hadoop.at(spark, f"{path}/{'*/' * depth}_*")
+        for status in files.globStatus(there) or ():
             name = status.getPath().getName()
             is_marker = name.startswith(_MARKERS) or "=" in name
             if not is_marker and (status.isDirectory() or fnmatchcase(name, source.read.files)):

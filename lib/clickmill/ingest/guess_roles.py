@@ -4,21 +4,20 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.ingest.guess import Sample
 from clickmill.ingest.guess_words import EVENT_AT, EVENT_ID, EVENT_TYPE, LITERALS, NAMES, NUMBERS, SITE_ID, TIMES, bare
+from clickmill.ingest.times import HAS_OFFSET, ISO_DAY, ISO_TIME
 
 _UNITS = {"seconds": (r"1\d{9}([.]\d+)?", 1), "milliseconds": (r"1\d{12}", 1000), "microseconds": (r"1\d{15}", 1_000_000)}
-_ISO = r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?\s?(Z|UTC|[+-]\d{2}(:?\d{2})?)?"
-_OFFSET = r"(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 _MOST = 0.9
 """Share of the values that must look like a time or a number: real files hold some that do not."""
 _MANY_TYPES = 40
 _DISTINCT = 0.8
 """Share of the ids of events that are different in a file that holds copies."""
 _KINDS = {word: name for name, words in LITERALS.items() for word in words.split()} | {bare(name): name for name in EVENT_TYPES}
-_DAY = r"\d{4}-\d{2}-\d{2}"
 # Patterns of Spark and of Python for the same text; the day comes first in the first of a pair that looks alike.
 _FORMATS = [
     (f"{day}{gap}{spark}", f"{python}{gap}{clock}")
@@ -131,18 +130,22 @@ def _share(found: list[str], holds: Callable[[str], bool]) -> float:
 def _time(found: list[str]) -> Time | None:
     """How nearly all of the values are written as times; None where they are none."""
     for unit, (pattern, per_second) in _UNITS.items():
-        if _share(found, lambda text: bool(re.fullmatch(pattern, text)) and float(text) / per_second < 2.1e9) >= _MOST:  # noqa: B023
+        if _share(found, partial(_counts, pattern=pattern, per_second=per_second)) >= _MOST:
             return Time(unit=unit)
-    if _share(found, lambda text: re.fullmatch(_DAY, text) is not None) >= _MOST:
+    if _share(found, lambda text: re.fullmatch(ISO_DAY, text) is not None) >= _MOST:
         return Time(is_day=True)
-    if _share(found, lambda text: re.fullmatch(_ISO, text) is not None) >= _MOST:
-        return Time(is_local=not all(re.search(_OFFSET, text.strip()) for text in found))
-    shares = {one: _share(found, lambda text: _parses(text, one[1])) for one in _FORMATS}  # noqa: B023
+    if _share(found, lambda text: re.fullmatch(ISO_TIME, text) is not None) >= _MOST:
+        return Time(is_local=not all(re.search(HAS_OFFSET, text.strip()) for text in found))
+    shares = {one: _share(found, partial(_parses, pattern=one[1])) for one in _FORMATS}
     best = max(shares.values())
     if best < _MOST:
         return None
     (spark, python), *others = (one for one, share in shares.items() if share == best)
     return Time(format=spark, is_day="H" not in spark, is_local="%z" not in python, is_unsure=bool(others))
+
+
+def _counts(text: str, pattern: str, per_second: int) -> bool:
+    return re.fullmatch(pattern, text) is not None and float(text) / per_second < 2.1e9
 
 
 def _parses(text: str, pattern: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickmill.contracts import reasons
@@ -125,21 +125,18 @@ def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str,
             raise BadData(f"{place[1]} ({place[0]}): the rows written are not those that the file manifest counts")
     counts = {name: sum(one[place] for one in told.values()) for place, name in enumerate(("records", "mapped", "rejected", "rows"))}
     if manifest:
-        counts[WAITING] = _waiting([*before.select(*_FILE, "file_record_count", "record_count").collect(), *manifest])
-    problems = rows.where(F.size("problems") > 0).select(F.explode("problems").alias("problem"))
-    by_name = problems.groupBy(reasons.name(F.col("problem")).alias("name")).count().orderBy("name")
-    return counts | {f"reason {row.name}": row["count"] for row in by_name.collect()}
+        counts[WAITING] = _waiting(before.unionByName(written))
+    return counts | {f"reason {row.reason}": row["count"] for row in reasons.counted(rows, "problems").orderBy("reason").collect()}
 
 
-def _waiting(manifest: Iterable[Row]) -> int:
+def _waiting(manifest: DataFrame) -> int:
     """Records of the files in the manifest that landed on no day up to now: their days come later."""
-    left: dict[tuple[str, ...], int] = {}
-    for row in manifest:
-        file = tuple(row[name] for name in _FILE)
-        left[file] = left.get(file, row.file_record_count) - row.record_count
-        if left[file] < 0:
+    left = F.max("file_record_count") - F.sum("record_count")
+    unsettled = manifest.groupBy(*_FILE).agg(left.alias("left_count")).where("left_count != 0").orderBy(*_FILE).collect()
+    for row in unsettled:
+        if row.left_count < 0:
             raise BadData(f"{row.file}: more records were taken than the file has")
-    return sum(left.values())
+    return sum(row.left_count for row in unsettled)
 
 
 def earliest_dates(per_file: Mapping[str, date | None], deliveries: Iterable[Delivery], *, first: date) -> dict[str, date]:

@@ -6,11 +6,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from clickmill.contracts.errors import UsageError
 from clickmill.ingest import columnar, delimited, json_lines, log_lines, multi_line
 from clickmill.ingest.files import LandingFile, Scanned, scanned
 from clickmill.ingest.parts import Read
-from clickmill.ingest.records import BLOCK_BYTES, PLACE, Records, charset_of, lines
+from clickmill.ingest.records import BLOCK_BYTES, PLACE, Records, lines
 from clickmill.ingest.source import Source
 
 _WHOLE = (".gz", ".bz2", ".deflate", ".snappy", ".zst")
@@ -18,19 +17,14 @@ _SPREAD_BYTES = 1024 * 1024
 
 
 def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> list[Scanned]:
-    """Read every file once to its end: what it holds as a whole. A corrupt one raises here, before anything is mapped.
-
-    Raises  UsageError when Java does not know the encoding of the source
-    """
+    """Read every file once to its end: what it holds as a whole. A corrupt one raises here, before anything is mapped."""
     if not files:
         return []
-    if charset_of(spark, source.read.encoding) is None:
-        raise UsageError(f"{source.name}.yaml: read.encoding: Java knows no {source.read.encoding}; expected one such as windows-1252")
     found: dict[str, Scanned] = {}
     lined = [file for file in files if not _is_parquet(source.read, file)]
     if lined:
         has_header = source.read.format == "csv" and source.read.header
-        rows = text(spark, source.read, [file.path for file in lined])
+        rows = text(spark, source, [file.path for file in lined])
         found |= {one.file.uri: one for one in scanned(rows, lined, has_header=has_header)}
     for schema, group in _by_schema(spark, [file for file in files if _is_parquet(source.read, file)]).items():
         rows = columnar.rows(spark, [file.path for file in group], schema)
@@ -66,18 +60,18 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
     return [log_lines.records(plain, source, first)]
 
 
-def text(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
+def text(spark: SparkSession, source: Source, paths: Sequence[str]) -> DataFrame:
     """The text of every record, with its place; a carriage return at its end is no part of it.
 
     Grain   one row per line, or per record where the source says that a quoted field may go on in the next line
     """
-    found = lines(spark, read, paths)
-    found = multi_line.joined(found, read) if read.multi_line else found
+    found = lines(spark, source, paths)
+    found = multi_line.joined(found, source.read) if source.read.multi_line else found
     return found.withColumn("__line", F.regexp_replace("__line", r"\r\z", ""))
 
 
 def _text(spark: SparkSession, source: Source, files: Sequence[LandingFile], sizes: Mapping[str, int]) -> DataFrame:
-    return _spread(spark, text(spark, source.read, [file.path for file in files]), files, sizes)
+    return _spread(spark, text(spark, source, [file.path for file in files]), files, sizes)
 
 
 def _parquet(spark: SparkSession, files: Sequence[LandingFile], schema: StructType, sizes: Mapping[str, int]) -> DataFrame:

@@ -9,7 +9,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from clickmill.ingest.parts import Read
+from clickmill.contracts.errors import UsageError
+from clickmill.ingest.source import Source
 
 PLACE = ("__path", "__block", "__ordinal")
 """Where a record lies: file as Spark names it, first byte of its block, place in the block."""
@@ -40,22 +41,24 @@ class Records:
     item_type: DataType | None = None
 
 
-def lines(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
+def lines(spark: SparkSession, source: Source, paths: Sequence[str]) -> DataFrame:
     """Every line of text files, with its place; byte order marks are no part of it.
 
     The ordinal counts lines within a split of a file. It is right because each
     split is a partition of its own: see SPARK_CONF in `ingest.py`.
 
     Grain   one row per line; `_line` is the text, `_is_text` false where its bytes are none in the declared encoding
+    Raises  UsageError when Java does not know the encoding of the source
     """
-    charset = charset_of(spark, read.encoding) or read.encoding
+    charset = _charset(spark, source)
+    is_utf8 = charset == "utf-8"
     # Only "\n" ends a record: without the option a carriage return inside a field would end one too.
     reader = spark.read.option("lineSep", "\n")
-    if not _is_utf8(read):
+    if not is_utf8:
         reader = reader.option("encoding", charset)
     value, raw = F.col("value"), F.col("value").cast("binary")
-    decoded = value if _is_utf8(read) else F.decode(raw, charset)
-    is_text = F.is_valid_utf8(value) if _is_utf8(read) else F.encode(decoded, charset) == raw
+    decoded = value if is_utf8 else F.decode(raw, charset)
+    is_text = F.is_valid_utf8(value) if is_utf8 else F.encode(decoded, charset) == raw
     return reader.text(list(paths)).select(
         F.col("_metadata.file_path").alias("__path"),
         F.col("_metadata.file_block_start").alias("__block"),
@@ -67,16 +70,15 @@ def lines(spark: SparkSession, read: Read, paths: Sequence[str]) -> DataFrame:
     )
 
 
-def charset_of(spark: SparkSession, encoding: str) -> str | None:
-    """The name by which Java knows an encoding that Python knows; None where it does not."""
+def _charset(spark: SparkSession, source: Source) -> str:
+    """The name by which Java knows the encoding, which Python knows."""
     known: Any = spark._jvm
+    encoding = source.read.encoding
     name = codecs.lookup(encoding).name.removesuffix("-sig")
-    candidates = (name, encoding, name.replace("_", "-"), name.replace("-", "_"), name.replace("-", "").replace("_", ""))
-    return next((one for one in candidates if " " not in one and known.java.nio.charset.Charset.isSupported(one)), None)
-
-
-def _is_utf8(read: Read) -> bool:
-    return codecs.lookup(read.encoding).name in ("utf-8", "utf-8-sig")
+    for one in (name, encoding, name.replace("_", "-"), name.replace("-", "_"), name.replace("-", "").replace("_", "")):
+        if " " not in one and known.java.nio.charset.Charset.isSupported(one):
+            return one
+    raise UsageError(f"{source.name}.yaml: read.encoding: Java knows no {encoding}; expected one such as windows-1252")
 
 
 def named(conditions: dict[str, Column]) -> Column:

@@ -11,10 +11,10 @@ from pyspark.sql.types import DataType, DateType, DecimalType, NumericType, Stri
 from clickmill.ingest.parts import Column as Declared
 
 # Spark casts far more than this: a year alone, or a time alone, which it takes as one of today.
-_ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?\s?(Z|UTC|[+-]\d{2}(:?\d{2})?)?$"
+ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.]\d{1,9})?)?\s?(Z|UTC|[+-]\d{2}(:?\d{2})?)?$"
 _NO_SECONDS = r"^(.{10}[T ]\d{2}:\d{2})(?=$|\s?(Z|UTC|[+-]))"
-_HAS_OFFSET = r"[T ]\d{2}:.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
-_ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
+HAS_OFFSET = r"[T ]\d{2}:.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
 _MICROS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
 _OFFSET_LETTERS = "VzOXxZ"
 
@@ -51,8 +51,8 @@ def instant(value: Column, given: DataType, declared: Declared, *, zone: str) ->
     else:
         # Spark takes an offset behind seconds only.
         text = F.regexp_replace(F.trim(value), _NO_SECONDS, "$1:00")
-        parsed = F.when(text.rlike(_ISO_TIME), text.try_cast("timestamp"))
-        found = F.when(text.rlike(_HAS_OFFSET), parsed).otherwise(local(parsed, zone))
+        parsed = F.when(text.rlike(ISO_TIME), text.try_cast("timestamp"))
+        found = F.when(text.rlike(HAS_OFFSET), parsed).otherwise(local(parsed, zone))
     return F.when(found.between(F.lit(_EARLIEST).cast("timestamp"), F.lit(_LATEST).cast("timestamp")), found)
 
 
@@ -61,7 +61,7 @@ def day_start(value: Column, given: DataType, declared: Declared, *, zone: str) 
     if declared.format:
         day = F.try_to_timestamp(value.cast("string"), F.lit(declared.format)).cast("date")
     elif isinstance(given, StringType):
-        day = F.when(F.trim(value).rlike(_ISO_DAY), F.trim(value).try_cast("date"))
+        day = F.when(F.trim(value).rlike(ISO_DAY), F.trim(value).try_cast("date"))
     else:
         day = value.cast("date")
     day = F.when(day.between(F.lit(_EARLIEST).cast("date"), F.lit(_LATEST).cast("date")), day)

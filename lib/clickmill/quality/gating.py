@@ -153,9 +153,7 @@ def _too_many_quarantined(suite: Suite, rejects: DataFrame, rows_written: int) -
     share = total / max(1, total + rows_written)
     if total + rows_written < _SHARE_ROWS or share <= suite.quarantine_share_max:
         return []
-    told = rejected.select(F.explode("reasons").alias("reason"))
-    by_reason = told.groupBy(reasons.name(F.col("reason")).alias("reason")).count()
-    top = by_reason.orderBy(F.desc("count"), "reason").limit(_REASONS_TOLD).collect()
+    top = reasons.counted(rejected, "reasons").orderBy(F.desc("count"), "reason").limit(_REASONS_TOLD).collect()
     named = ", ".join(f"{row['reason']} {row['count']}" for row in top)
     return [f"{share:.1%} of the rows were quarantined, at most {suite.quarantine_share_max:.1%} may be: {named}"]
 

@@ -6,6 +6,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from clickmill.contracts import hadoop
 from clickmill.simulate import dirt, stream
 from clickmill.simulate.world import World
 
@@ -41,18 +42,21 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str) -
     users = stream.users_for(events, days)
     told = _told(dirt.deliveries(stream.true_events(spark, world, users), world), world)
     truth, landing = f"{out.rstrip('/')}-truth", f"{out.rstrip('/')}/landing"
-    told.select(*_TRUTH).write.parquet(f"{truth}/deliveries")
-    count = spark.read.parquet(f"{truth}/deliveries").count()
-    parts = max(1, -(-count // _LINES_A_FILE))
+    # The truth holds the lines too, so that all is made once and the files are only another order of it.
+    told.select(*_TRUTH, "received_at", _line(world).alias("line")).write.parquet(f"{truth}/deliveries")
+    made = spark.read.parquet(f"{truth}/deliveries")
+    count = made.count()
     file = F.when(F.col("is_late"), "late").otherwise("events")
-    lines = told.select("landing_date", file.alias("file"), "received_at", "event_id", "delivery", _line(world).alias("value"))
-    ordered = lines.repartitionByRange(parts, "landing_date", "file", "received_at", "event_id", "delivery")
-    sorted_lines = ordered.sortWithinPartitions("landing_date", "file", "received_at", "event_id", "delivery")
-    sorted_lines.select("landing_date", "file", "value").write.partitionBy("landing_date", "file").text(f"{landing}-parts")
+    order = ("landing_date", "file", "received_at", "event_id", "delivery")
+    ordered = made.withColumn("file", file).repartitionByRange(max(1, -(-count // _LINES_A_FILE)), *order).sortWithinPartitions(*order)
+    ordered.select("landing_date", "file", "line").write.partitionBy("landing_date", "file").text(f"{landing}-parts")
     _named(spark, f"{landing}-parts", landing)
     _delivered_again(spark, landing)
-    _items(spark, world).coalesce(1).write.text(f"{landing}-items")
-    _named(spark, f"{landing}-items", f"{out.rstrip('/')}/items", f"items-{world.first_day}")
+    items = f"{out.rstrip('/')}/items"
+    _items(spark, world).coalesce(1).write.text(f"{items}-parts")
+    _named(spark, f"{items}-parts", items, f"items-{world.first_day}")
+    for folder in (landing, items):
+        _without_checksums(spark, folder)
     return Written(landing, truth, users, count)
 
 
@@ -74,11 +78,6 @@ def item_id(item: Column) -> Column:
     return F.lpad(item.cast("string"), 10, "0")
 
 
-def visitor_id(key: Column) -> Column:
-    """A visitor's id as the shop writes it."""
-    return _hex("v", key)
-
-
 def _hex(letter: str, key: Column) -> Column:
     return F.concat(F.lit(letter), F.lpad(F.lower(F.hex(key)), 16, "0"))
 
@@ -87,7 +86,6 @@ def _line(world: World) -> Column:
     """One JSON object, in our plain form; a broken one where that is its fate."""
     kind, is_broken = F.col("broken_kind"), F.col("fate") == "malformed"
     price = F.when(F.col("fate") == "outlier", F.col("price") * 1000).otherwise(F.col("price")).cast("decimal(18,2)").cast("string")
-    session = F.col("session_number")
     fields = {
         "event_id": F.col("event_id"),
         "site_id": F.lit(SITE),
@@ -113,7 +111,7 @@ def _line(world: World) -> Column:
         "placement": F.when(F.col("request_key").isNotNull(), "home"),
         "position": F.col("position"),
         "propensity": F.col("propensity"),
-        "experiment": F.when(session >= 0, "spring coupon"),
+        "experiment": F.lit("spring coupon"),
         "variant": F.col("variant"),
     }
     text = F.to_json(F.struct(*(column.alias(name) for name, column in fields.items())))
@@ -142,54 +140,34 @@ def _items(spark: SparkSession, world: World) -> DataFrame:
 
 def _named(spark: SparkSession, parts: str, landing: str, stem: str | None = None) -> None:
     """Move Spark's part files to names that say what they are: `<file>-<day>.jsonl`, numbered where a day has several."""
-    folders = _Folders(spark)
+    files, folder = hadoop.at(spark, parts)
+    files.mkdirs(hadoop.at(spark, landing)[1])
     numbers: dict[str, int] = {}
-    for path in folders.found(f"{parts}/part-*" if stem else f"{parts}/*/*/part-*"):
+    for path in _found(spark, f"{parts}/part-*" if stem else f"{parts}/*/*/part-*"):
         names = dict(part.split("=", 1) for part in path.split("/") if "=" in part)
         name = stem or f"{names['file']}-{names['landing_date']}"
         numbers[name] = numbers.get(name, 0) + 1
-        folders.move(path, f"{landing}/{name}{f'.{numbers[name]}' if numbers[name] > 1 else ''}.jsonl")
-    folders.delete(parts)
+        target = f"{landing}/{name}{f'.{numbers[name]}' if numbers[name] > 1 else ''}.jsonl"
+        files.rename(hadoop.at(spark, path)[1], hadoop.at(spark, target)[1])
+    files.delete(folder, True)
 
 
 def _delivered_again(spark: SparkSession, landing: str) -> None:
     """The file of the second day comes a second time under another name, as after a retry."""
-    folders = _Folders(spark)
-    day = sorted(folders.found(f"{landing}/events-*.jsonl"))[1:2]
-    for path in day:
-        folders.copy(path, path.removesuffix(".jsonl") + ".again.jsonl")
-
-
-class _Folders:
-    """Hadoop's file system, which reaches wherever the landing files are to lie."""
-
-    def __init__(self, spark: SparkSession) -> None:
+    for path in _found(spark, f"{landing}/events-*.jsonl")[1:2]:
+        files, there = hadoop.at(spark, path)
+        again = hadoop.at(spark, path.removesuffix(".jsonl") + ".again.jsonl")[1]
         java: Any = spark._jvm
-        context: Any = spark.sparkContext._jsc
-        self._hadoop, self._conf = java.org.apache.hadoop.fs, context.hadoopConfiguration()
+        java.org.apache.hadoop.fs.FileUtil.copy(files, there, files, again, False, files.getConf())
 
-    def _at(self, path: str) -> tuple[Any, Any]:
-        there = self._hadoop.Path(path)
-        files = there.getFileSystem(self._conf)
-        if hasattr(files, "setWriteChecksum"):
-            files.setWriteChecksum(False)
-        return files, there
 
-    def found(self, glob: str) -> list[str]:
-        files, there = self._at(glob)
-        return sorted(str(one.getPath()) for one in files.globStatus(there) or ())
+def _without_checksums(spark: SparkSession, folder: str) -> None:
+    """Take away the files that Hadoop puts beside each on a local disk, and lists to nobody; a shop's systems leave none."""
+    for path in _found(spark, f"{folder}/*.jsonl"):
+        files, beside = hadoop.at(spark, f"{folder}/.{path.rsplit('/', 1)[1]}.crc")
+        files.delete(beside, False)
 
-    def move(self, path: str, target: str) -> None:
-        self.copy(path, target)
-        self.delete(path)
 
-    def copy(self, path: str, target: str) -> None:
-        (files, there), (others, new) = self._at(path), self._at(target)
-        others.mkdirs(new.getParent())
-        self._hadoop.FileUtil.copy(files, there, others, new, False, self._conf)
-        # A file that stands beside each on a local disk, and on no shop's.
-        others.delete(self._hadoop.Path(new.getParent(), f".{new.getName()}.crc"), False)
-
-    def delete(self, path: str) -> None:
-        files, there = self._at(path)
-        files.delete(there, True)
+def _found(spark: SparkSession, glob: str) -> list[str]:
+    files, there = hadoop.at(spark, glob)
+    return sorted(str(one.getPath()) for one in files.globStatus(there) or ())

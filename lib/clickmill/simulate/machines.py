@@ -15,13 +15,11 @@ _BURSTS, _BURST_EVENTS, _BURST_MEAN_S = 4, (20, 60), 0.8
 
 
 def events(world: World, users: Ints, family: Ints) -> Columns:
-    """All events of the machines among some users; `session` counts their runs, `number` those of one machine.
+    """All events of the machines among some users; `session` counts the runs of a family, `number` those of one machine.
 
     Shapes  users (u,); family (u,), as World.bot_family; every column (n,), as in people.events
     """
     parts = [_timers(world, users, np.flatnonzero(family == 1)), _bursts(world, users, np.flatnonzero(family == 2))]
-    second = parts[1]
-    second["session"] = second["session"] + (parts[0]["session"].max(initial=-1) + 1)
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
