@@ -17,8 +17,8 @@ help: ## list the targets
 demo: setup ## the whole river on real purchases; or SOURCE=<name> FILE=<file, folder or glob>
 	@$(IN_ENV) .venv/bin/python -m clickmill.demo $(if $(SOURCE),--source '$(SOURCE)') $(if $(FILE),--file '$(FILE)')
 
-test: setup ## all tests; or ARGS='<options and files for pytest>'
-	@$(IN_ENV) .venv/bin/python -m pytest $(ARGS)
+test: setup ## all tests, in two processes; or ARGS='<options and files for pytest>'
+	@$(IN_ENV) .venv/bin/python -m pytest $(or $(ARGS),-n 2 --dist loadscope --no-loadscope-reorder)
 
 lint: setup ## ruff, format, types, and the direction of imports
 	@.venv/bin/ruff check .

@@ -4,7 +4,6 @@ A visitor is judged by a whole day, and by a small aggregate: cleaning only has 
 """
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from clickmill import job
 from clickmill.clean import bots, records
@@ -20,8 +19,7 @@ CONFIG = ("bots", "clean", "shop")
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
     rows = records.of_days(inputs[RAW_EVENTS], days, zone=conf.shop.zone, **conf.clean.clocks())
-    mapped = rows.where(F.size("_problems") == 0)
-    return {BOTS: bots.bots(mapped, bots.Limits(**conf.bots.model_dump()))}
+    return {BOTS: bots.bots(records.only_mapped(rows), bots.Limits(**conf.bots.model_dump()))}
 
 
 if __name__ == "__main__":

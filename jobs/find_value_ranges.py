@@ -4,7 +4,6 @@ Looks at raw values on purpose: the ranges must stand before cleaning, which use
 """
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from clickmill import job
 from clickmill.clean import ranges, records
@@ -20,8 +19,7 @@ CONFIG = ("clean", "shop")
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
     rows = records.of_days(inputs[RAW_EVENTS], days, zone=conf.shop.zone, **conf.clean.clocks())
-    mapped = rows.where(F.size("_problems") == 0)
-    return {VALUE_RANGES: ranges.value_ranges(mapped, factor=conf.clean.range_factor)}
+    return {VALUE_RANGES: ranges.value_ranges(records.only_mapped(rows), factor=conf.clean.range_factor)}
 
 
 if __name__ == "__main__":

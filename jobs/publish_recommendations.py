@@ -1,39 +1,37 @@
-"""models.candidates, features.interactions, clean.items, clean.users -> publish.recommendations_v1, as of the last day."""
+"""models.candidates, models.evaluations, interactions and states -> publish.recommendations_v1, as of the last day.
 
-from collections.abc import Mapping
-
-from pyspark.sql import DataFrame, SparkSession
+Each site gets the lists of the model that was proven best; none is published that does not beat the popular items.
+"""
 
 from clickmill import job
-from clickmill.config import Config
-from clickmill.contracts.days import Days
-from clickmill.contracts.table import Table
-from clickmill.contracts.tables import CANDIDATES, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS
-from clickmill.job import Inputs, Outputs
-from clickmill.publish import audit
+from clickmill.contracts.tables import CANDIDATES, EVALUATIONS, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS
+from clickmill.publish import audit, choice
 from clickmill.publish import recommendations as lists
 
-READS = (CANDIDATES.window(1), INTERACTIONS.window("models.window_days"), ITEMS.up_to(), USERS.up_to())
+READS = (CANDIDATES.window(1), EVALUATIONS.window(1), INTERACTIONS.window("models.window_days"), ITEMS.up_to(), USERS.up_to())
 WRITES = (RECOMMENDATIONS,)
-CONFIG = ("publish", "shop")
+CONFIG = ("evaluation", "publish", "shop")
 
 
-def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
-    rules = {"list_length": conf.publish.list_length, "excludes_bought": conf.publish.excludes_bought}
-    kept = lists.bought(inputs[INTERACTIONS])
-    return {RECOMMENDATIONS: lists.recommendations(inputs.keep(_judged(inputs)), kept=kept, release_id=inputs.run_id, **rules)}
+def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.Inputs) -> job.Outputs:
+    kept, candidates = lists.bought(inputs[INTERACTIONS]), inputs.keep(_judged(inputs))
+    rules = conf.publish.model_dump() | {"kept": kept, "release_id": inputs.run_id}
+    return {RECOMMENDATIONS: lists.recommendations(candidates, _choice(inputs), **rules)}
 
 
-def check(written: Mapping[Table, DataFrame], inputs: Inputs) -> dict[str, int]:
-    audit.refuse_equal_rankings(inputs[CANDIDATES])
-    return audit.counts(written[RECOMMENDATIONS], _judged(inputs))
+def check(written: job.Written, inputs: job.Inputs) -> dict[str, int]:
+    choice.refuse(_choice(inputs))
+    return audit.counts(written[RECOMMENDATIONS], _judged(inputs), _choice(inputs))
 
 
-def _judged(inputs: Inputs) -> DataFrame:
-    day = {"as_of": inputs.days.last, "zone": inputs.conf.shop.zone}
-    gone, silent = lists.sold_out(inputs[ITEMS], **day), lists.without_consent(inputs[USERS], **day)
-    excludes = inputs.conf.publish.excludes_bought
-    return lists.judged(inputs[CANDIDATES], kept=lists.bought(inputs[INTERACTIONS]), gone=gone, silent=silent, excludes_bought=excludes)
+def _choice(inputs: job.Inputs) -> job.DataFrame:
+    return choice.chosen(inputs[EVALUATIONS], inputs[CANDIDATES], min_users=inputs.conf.evaluation.min_users)
+
+
+def _judged(inputs: job.Inputs) -> job.DataFrame:
+    frames = (inputs[table] for table in (CANDIDATES, INTERACTIONS, ITEMS, USERS))
+    rules = {"zone": inputs.conf.shop.zone, "excludes_bought": inputs.conf.publish.excludes_bought}
+    return lists.under_rules(*frames, as_of=inputs.days.last, **rules)
 
 
 if __name__ == "__main__":

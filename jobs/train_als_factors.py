@@ -7,14 +7,13 @@ from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, SparkSession
 
-import clickmill
 from clickmill import job
 from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ALS_FACTORS, IDS, INTERACTIONS, MODEL_RUNS
 from clickmill.job import Inputs, Outputs
-from clickmill.models import als
+from clickmill.models import als, runs
 
 READS = (INTERACTIONS.window("models.window_days"), IDS.whole())
 WRITES = (ALS_FACTORS, MODEL_RUNS)
@@ -22,8 +21,8 @@ CONFIG = ("models",)
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
-    params = conf.models.model_dump(mode="json")
-    run_id = als.model_run_id(as_of=days.last, inputs=inputs.versions, code_version=clickmill.__version__, params=params)
+    params = conf.models.params("als")
+    run_id = runs.model_run_id(as_of=days.last, inputs=inputs.versions, code_version=job.CODE_VERSION, params=params)
     taste = als.taste(inputs[INTERACTIONS], feedback=conf.models.als.feedback, as_of=days.last, half_life_days=conf.models.half_life_days)
     pairs = inputs.keep(als.with_numbers(taste, inputs[IDS]))
     model_run = als.model_run(pairs, as_of=days.last, model_run_id=run_id, inputs=inputs.versions, params=params)

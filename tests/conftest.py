@@ -1,4 +1,4 @@
-"""One Spark session for the whole run, and a lake of its own for each test that asks for one."""
+"""One Spark session for each process of the run, and a lake of its own for each test that asks for one."""
 
 import os
 from collections.abc import Iterator
@@ -22,6 +22,11 @@ _TEST_PROPERTIES = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.ui.showConsoleProgress": "false",
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest modules first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: "river" not in item.path.parts)
 
 
 @pytest.fixture(scope="session")

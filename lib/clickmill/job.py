@@ -11,6 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from rich.markup import escape
 
+import clickmill
 from clickmill import config, execution, log, session, terminal
 from clickmill.config import Config
 from clickmill.contracts.days import Days
@@ -21,10 +22,11 @@ from clickmill.inputs import Inputs, Job, Outputs, days_of
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
+CODE_VERSION = clickmill.__version__
 Written = Mapping[Table, DataFrame]
 """The rows that a run has just written, read back, by table."""
 
-__all__ = ["Config", "Days", "Inputs", "Outputs", "SparkSession", "Written", "main", "perform", "told"]
+__all__ = ["CODE_VERSION", "Config", "DataFrame", "Days", "Inputs", "Outputs", "SparkSession", "Written", "main", "perform", "told"]
 
 DateOption = Annotated[str, typer.Option("--date", metavar="DAY", help="First (or only) day, YYYY-MM-DD, in the zone of the shop.")]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")]

@@ -113,16 +113,33 @@ class Als(_Section):
     seed: int
 
 
+class ItemNeighbours(_Section):
+    history_items: Count
+    neighbours: Count
+
+
 class Models(_Section):
     window_days: Count
     half_life_days: Count
     als: Als
+    item_neighbours: ItemNeighbours
     max_broadcast_bytes: Count
+
+    def params(self, model: str) -> dict[str, Any]:
+        """All that a model depends on but its data."""
+        of_all = {"window_days": self.window_days, "half_life_days": self.half_life_days}
+        own: _Section = getattr(self, model)
+        return of_all | own.model_dump(mode="json")
 
 
 class Candidates(_Section):
     per_user: Count
     popular_days: Count
+
+
+class Evaluation(_Section):
+    test_days: Count
+    min_users: Count
 
 
 class Publish(_Section):
@@ -143,6 +160,7 @@ class Sections(_Section):
     interactions: Interactions
     models: Models
     candidates: Candidates
+    evaluation: Evaluation
     publish: Publish
 
     def hash_of(self, *sections: str) -> str:

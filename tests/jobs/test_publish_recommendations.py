@@ -10,10 +10,10 @@ from clickmill import config, river
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import ALS_FACTORS, CANDIDATES, IDS, INTERACTIONS, ITEMS, MODEL_RUNS, RECOMMENDATIONS, USERS
+from clickmill.contracts.tables import ALS_FACTORS, CANDIDATES, EVALUATIONS, IDS, INTERACTIONS, ITEMS, MODEL_RUNS, RECOMMENDATIONS, USERS
 from clickmill.job import Inputs, Outputs
 from models.rows import interaction
-from publish.rows import als
+from publish.rows import als, judged
 
 DAYS = Days(DAY, DAY)
 USERS_AS_WRITTEN = ["1515915625519388267", "1515915625519388268", "17850.0"]
@@ -52,7 +52,9 @@ def test_ids_come_out_as_written_and_the_edges_of_a_list_hold(spark: SparkSessio
     trained = inputs_of(conf, frames)
     frames |= ran(spark, conf, "train_als_factors", trained)
     assert river.job("train_als_factors").check(frames, trained) == {"pairs trained on": 8, "pairs left out": 1}  # type: ignore[attr-defined]
+    frames |= ran(spark, conf, "find_item_neighbours", inputs_of(conf, frames))
     frames |= ran(spark, conf, "find_candidates", inputs_of(conf, frames))
+    frames[EVALUATIONS] = frame(spark, EVALUATIONS, [*judged("als", 0.3, (0.05, 0.15)), *judged("popular", 0.2)])
     published = inputs_of(conf, frames)
     frames |= ran(spark, conf, "publish_recommendations", published)
     counts = river.job("publish_recommendations").check(frames, published)  # type: ignore[attr-defined]
@@ -67,7 +69,7 @@ def test_ids_come_out_as_written_and_the_edges_of_a_list_hold(spark: SparkSessio
     assert {item for _, item, _ in lists[third]} == set(ITEMS_AS_WRITTEN[1:])
     assert [rank for rank, _, _ in lists[third]] == [1, 2, 3]
     assert lists.keys() == {"*", first, third}
-    assert counts["personal lists"] == 2
+    assert counts["sites with lists by als"] == 1 and counts["personal lists"] == 2
     assert counts["users left with an empty list"] == 1
     [run] = frames[MODEL_RUNS].collect()
     assert {row.model_run_id for row in frames[ALS_FACTORS].collect()} == {run.model_run_id}
@@ -76,6 +78,7 @@ def test_ids_come_out_as_written_and_the_edges_of_a_list_hold(spark: SparkSessio
 def test_a_model_that_tells_no_users_apart_is_not_published(spark: SparkSession, conf: config.Config) -> None:
     rows = [row for n in range(20) for row in als(f"u{n}", "i1", "i2", "i3")]
     frames = {table: frame(spark, table, []) for table in (INTERACTIONS, ITEMS, USERS)} | {CANDIDATES: frame(spark, CANDIDATES, rows)}
+    frames[EVALUATIONS] = frame(spark, EVALUATIONS, [*judged("als", 0.3, (0.05, 0.15)), *judged("popular", 0.2)])
     inputs = inputs_of(conf, frames)
     with pytest.raises(GateRefused, match="same order for all 20 users"):
         river.job("publish_recommendations").check(ran(spark, conf, "publish_recommendations", inputs), inputs)  # type: ignore[attr-defined]

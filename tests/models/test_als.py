@@ -14,7 +14,6 @@ from clickmill.models import als, ids
 from models.rows import interaction
 
 PARAMS: dict[str, Any] = {"feedback": "implicit", "rank": 4, "iterations": 4, "regularisation": 0.05, "alpha": 10.0, "seed": 7}
-RUN: dict[str, Any] = {"as_of": DAY, "inputs": {"features.interactions": 3}, "code_version": "1.0", "params": {"als": PARAMS}}
 
 
 def two_groups() -> list[dict[str, Any]]:
@@ -139,17 +138,3 @@ def test_a_training_is_described_and_what_was_left_out_is_counted(spark: SparkSe
     assert (row.model_run_id, row.model, row.as_of_date, row.params, row.inputs) == ("m1", "als", DAY, '{"rank": 4}', '{"models.ids": 2}')
     assert (row.user_count, row.item_count, row.interaction_count) == (2, 2, 3)
     assert als.counts(runs, frame(spark, INTERACTIONS, rows)) == {"pairs trained on": 3, "pairs left out": 1}
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"as_of": date(2024, 5, 17)},
-        {"inputs": {"features.interactions": 4}},
-        {"code_version": "1.1"},
-        {"params": {"als": PARAMS | {"seed": 8}}},
-    ],
-)
-def test_a_run_is_named_after_all_that_its_factors_depend_on(changes: dict[str, Any]) -> None:
-    assert als.model_run_id(**RUN) == als.model_run_id(**RUN)
-    assert als.model_run_id(**RUN | changes) != als.model_run_id(**RUN)

@@ -25,18 +25,20 @@ def publish(
     length: int = 2,
     excludes_bought: bool = True,
     zone: str = "UTC",
+    model: str = "als",
 ) -> tuple[Lists, dict[str, int], list[Any]]:
     kept = lists.bought(frame(spark, INTERACTIONS, bought or []))
     gone = lists.sold_out(frame(spark, ITEMS, items or []), as_of=DAY, zone=zone)
     silent = lists.without_consent(frame(spark, USERS, users or []), as_of=DAY, zone=zone)
     judged = lists.judged(frame(spark, CANDIDATES, candidates), kept=kept, gone=gone, silent=silent, excludes_bought=excludes_bought)
-    made = lists.recommendations(judged, kept=kept, list_length=length, excludes_bought=excludes_bought, release_id="r1")
+    choice = judged.select("site_id").distinct().selectExpr("site_id", f"'{model}' as model", "'als: proven' as why")
+    made = lists.recommendations(judged, choice, kept=kept, list_length=length, excludes_bought=excludes_bought, release_id="r1")
     rows = made.orderBy(*RECOMMENDATIONS.key).collect()
     found: Lists = {}
     for row in rows:
         found.setdefault((row.site_id, row.user_id), []).append(f"{row.item_id} {row.source}")
         assert row.rank == len(found[row.site_id, row.user_id])
-    return found, audit.counts(made, judged), rows
+    return found, audit.counts(made, judged, choice), rows
 
 
 def test_own_candidates_come_first_and_popular_items_fill_up_without_repeating(spark: SparkSession) -> None:
@@ -142,11 +144,26 @@ def test_a_row_says_why_by_which_rules_and_from_which_model(spark: SparkSession)
     assert rows["bob", "i1"].reason == "chosen for you"
     assert rows["ann", "i2"].reason == "popular now"
     assert (rows["ann", "i1"].model_run_id, rows["ann", "i2"].model_run_id, rows["ann", "i2"].release_id) == ("m1", None, "r1")
-    assert {row.policy for row in rows.values()} == {"als, then popular; not bought, in stock, with consent; v1"}
+    assert {row.policy for row in rows.values()} == {"als: proven; then popular; not bought, in stock, with consent; v2"}
     [row] = publish(spark, als("ann", "i1"), excludes_bought=False)[2]
-    assert row.policy == "als, then popular; in stock, with consent; v1"
+    assert row.policy == "als: proven; then popular; in stock, with consent; v2"
 
 
 def test_popular_items_fill_up_only_within_their_site(spark: SparkSession) -> None:
     candidates = [*als("ann", "i1"), *popular("o1", site_id="other")]
     assert publish(spark, candidates)[0] == {("other", "*"): ["o1 popular"], ("shop", "ann"): ["i1 als"]}
+
+
+def test_only_the_chosen_model_s_candidates_make_lists_and_the_others_take_nothing_away(spark: SparkSession) -> None:
+    near = als("ann", "i7", "i8", source="item_neighbours", model_run_id="n1") + als("bob", "i7", source="item_neighbours")
+    candidates = [*als("ann", "i1", "i2"), *near, *popular("i4", "i5")]
+    found, counts, _ = publish(spark, candidates, model="item_neighbours", bought=[interaction("ann", "i1")])
+    assert found["shop", "ann"] == ["i7 item_neighbours", "i8 item_neighbours"]
+    assert found["shop", "bob"] == ["i7 item_neighbours", "i4 popular"]
+    assert counts["sites with lists by item_neighbours"] == 1 and counts["candidates taken away as bought"] == 0
+
+
+def test_where_popular_items_are_chosen_every_user_gets_them_without_what_it_bought(spark: SparkSession) -> None:
+    candidates = [*als("ann", "i1", "i2"), *als("bob", "i2"), *popular("i4", "i5", "i6")]
+    found, _, _ = publish(spark, candidates, model="popular", bought=[interaction("ann", "i4")])
+    assert found["shop", "ann"] == ["i5 popular", "i6 popular"] and found["shop", "bob"] == ["i4 popular", "i5 popular"]

@@ -36,6 +36,15 @@ def of_days(raw: DataFrame, days: Days, *, zone: str, lateness_days: int, future
     return rows.where(F.col("_day").between(F.lit(days.first), F.lit(days.last)))
 
 
+def only_mapped(rows: DataFrame) -> DataFrame:
+    """The rows of a day of their own that nothing is said against so far: what ranges and bots are found on.
+
+    Grain   as in `rows`
+    Needs   the frame of of_days(); a row without an instant belongs to the day of its landing, and tells nothing of it
+    """
+    return rows.where((F.size("_problems") == 0) & F.col("event_date").isNotNull())
+
+
 def zone_of_days(shop_zone: str) -> Column:
     """The time zone of a row's days: that of its source, else that of the shop."""
     return F.coalesce("zone", F.lit(shop_zone))

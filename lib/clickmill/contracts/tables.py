@@ -26,7 +26,12 @@ INTERACTIONS = Table("features.interactions", ("event_date", "site_id", "user_id
 IDS = Table("models.ids", ("entity", "site_id", "user_id_kind", "source_id"), "first_date", "append")
 ALS_FACTORS = Table("models.als_factors", ("as_of_date", "entity", "site_id", "user_id_kind", "source_id"), "as_of_date", "last_day")
 CANDIDATES = Table("models.candidates", ("as_of_date", "site_id", "user_id_kind", "user_id", "source", "item_id"), "as_of_date", "last_day")
+ITEM_NEIGHBOURS = Table("models.item_neighbours", ("as_of_date", "site_id", "item_id", "neighbour_rank"), "as_of_date", "last_day")
 MODEL_RUNS = Table("models.runs", ("model_run_id",), "as_of_date", "last_day")
+EVALUATIONS = Table("models.evaluations", ("as_of_date", "model_run_id", "site_id", "slice", "metric"), "as_of_date", "last_day")
+USER_EVALUATIONS = Table(
+    "models.user_evaluations", ("as_of_date", "model_run_id", "site_id", "user_id_kind", "user_id"), "as_of_date", "last_day"
+)
 
 RECOMMENDATIONS = Table(
     "publish.recommendations_v1", ("as_of_date", "site_id", "user_id_kind", "user_id", "rank"), "as_of_date", "last_day"

@@ -4,7 +4,6 @@ Implicit feedback follows Hu, Koren and Volinsky (2008): confidence grows with t
 strength of an interaction, and strength fades with age.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -140,12 +139,6 @@ def factors(
     )
     stamped = named.withColumns({"model_run_id": F.lit(model_run_id), "as_of_date": F.lit(as_of)})
     return conform(stamped, ALS_FACTORS)
-
-
-def model_run_id(*, as_of: date, inputs: Mapping[str, int], code_version: str, params: Mapping[str, object]) -> str:
-    """Name a training after all it depends on: day, versions of the inputs, code and parameters with the seed."""
-    told = json.dumps([str(as_of), dict(inputs), code_version, dict(params)], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def model_run(pairs: DataFrame, *, as_of: date, model_run_id: str, inputs: Mapping[str, int], params: Mapping[str, object]) -> DataFrame:

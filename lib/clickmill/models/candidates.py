@@ -1,41 +1,24 @@
-"""What could be recommended: the best items of each user by a model, and the popular ones of each site."""
+"""What could be recommended: the best items of each user by each model, and the popular ones of each site."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
+from scipy import sparse  # type: ignore[import-untyped]
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.events import UNKNOWN_USER
 from clickmill.contracts.tables import CANDIDATES
-from clickmill.models import topitems
+from clickmill.models import scoring, topitems
+from clickmill.models.scoring import Factors, Neighbours, matrix
 from clickmill.models.topitems import Items
 
 _USER = ("site_id", "user_id_kind", "user_id")
 _RECENT_ITEMS = 100
 """Items of a user's history, the latest, among which the one that speaks for a candidate is looked for."""
-
-_FOUND = pa.schema(
-    [
-        ("site_id", pa.string()),
-        ("user_id", pa.string()),
-        ("user_id_kind", pa.string()),
-        ("model_run_id", pa.string()),
-        ("item_id", pa.string()),
-        ("score", pa.float64()),
-        ("candidate_rank", pa.int32()),
-        ("because_item_id", pa.string()),
-    ]
-)
-_FOUND_DDL = (
-    "site_id string, user_id string, user_id_kind string, model_run_id string, "
-    "item_id string, score double, candidate_rank int, because_item_id string"
-)
 
 
 def histories(interactions: DataFrame) -> DataFrame:
@@ -78,7 +61,8 @@ def items_by_site(factors: DataFrame, *, max_broadcast_bytes: int) -> dict[str, 
     table = items.toArrow()
     try:
         return {
-            site: topitems.items_of(part["source_id"].to_pylist(), _matrix(part["factors"], size.rank)) for site, part in _by_site(table)
+            site: topitems.items_of(part["source_id"].to_pylist(), matrix(part["factors"], size.rank))
+            for site, part in scoring.by_site(table)
         }
     except ValueError as error:
         raise BadData(f"models.als_factors: {error}; train again with another models.als.regularisation") from None
@@ -98,8 +82,56 @@ def from_factors(factors: DataFrame, liked: DataFrame, items: Mapping[str, Items
         "site_id", "user_id_kind", F.col("source_id").alias("user_id"), "model_run_id", "factors"
     )
     with_history = users.join(liked, on=list(_USER), how="left").repartition(*_USER)
-    found = with_history.mapInArrow(_scorer(items, per_user), _FOUND_DDL)
+    found = with_history.mapInArrow(scoring.scorer({site: Factors(one) for site, one in items.items()}, per_user), scoring.FOUND_DDL)
     return conform(found.withColumns({"as_of_date": F.lit(as_of), "source": F.lit("als")}), CANDIDATES)
+
+
+def neighbours_by_site(neighbours: DataFrame, *, max_broadcast_bytes: int) -> dict[str, Neighbours]:
+    """Bring the neighbours of all items to the driver, from where they go to every worker; their size is bounded.
+
+    A site of which no two items share a user is not among them.
+
+    Needs   the rows of models.item_neighbours of one day
+    Raises  BadData when they are larger than `max_broadcast_bytes`
+    """
+    rows = neighbours.select("site_id", "item_id", "neighbour_id", "similarity", "model_run_id")
+    size = rows.agg(F.sum(F.octet_length("item_id") + F.octet_length("neighbour_id") + 12).alias("bytes")).first()
+    assert size is not None
+    if (size.bytes or 0) > max_broadcast_bytes:
+        raise BadData(
+            f"models.item_neighbours: neighbours take {size.bytes} bytes, more than models.max_broadcast_bytes = {max_broadcast_bytes}; "
+            "keep fewer by models.item_neighbours.neighbours"
+        )
+    found = {}
+    for site, part in scoring.by_site(rows.toArrow()):
+        items, others = part["item_id"].to_numpy(zero_copy_only=False), part["neighbour_id"].to_numpy(zero_copy_only=False)
+        ids = sorted({*items, *others}, key=lambda one: str(one).encode())
+        place = {one: number for number, one in enumerate(ids)}
+        at = ([place[one] for one in items], [place[one] for one in others])
+        similar = sparse.csr_matrix((part["similarity"].to_numpy(), at), shape=(len(ids), len(ids)))
+        largest = similar.max(axis=1).toarray().ravel()
+        scaled = sparse.diags(1 / np.where(largest > 0, largest, 1.0)) @ similar
+        found[site] = Neighbours(ids, scaled.tocsr(), part["model_run_id"][0].as_py())
+    return found
+
+
+def from_neighbours(liked: DataFrame, neighbours: Mapping[str, Neighbours], *, as_of: date, per_user: int) -> DataFrame:
+    """Rank the neighbours of each user's latest items by the sum of their similarities, and name the nearest of these items.
+
+    The similarities of an item are divided by its largest, so that items with near neighbours do not outweigh the others
+    (normalised as in Deshpande and Karypis, 2004, section 4.2, by the largest in place of the sum).
+
+    As from_factors(): nothing is left out, and a list goes on past what the user bought. A user whose items have no
+    neighbours gets none.
+
+    Grain   one row per user and item
+    Needs   `liked` as histories() gives it, `neighbours` as neighbours_by_site()
+    Ties    equal scores and equal similarities by item id
+    """
+    users = liked.where(F.col("site_id").isin(*neighbours)) if neighbours else liked.where(F.lit(False))
+    stamped = users.withColumn("model_run_id", F.lit(next(iter(neighbours.values())).model_run_id if neighbours else ""))
+    found = stamped.repartition(*_USER).mapInArrow(scoring.scorer(neighbours, per_user), scoring.FOUND_DDL)
+    return conform(found.withColumns({"as_of_date": F.lit(as_of), "source": F.lit("item_neighbours")}), CANDIDATES)
 
 
 def popular(interactions: DataFrame, *, as_of: date, popular_days: int, per_site: int) -> DataFrame:
@@ -132,53 +164,3 @@ def popular(interactions: DataFrame, *, as_of: date, popular_days: int, per_site
         }
     )
     return conform(stamped, CANDIDATES)
-
-
-def _scorer(items: Mapping[str, Items], per_user: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for site, users in _by_site(pa.Table.from_batches([batch])):
-                for block in topitems.blocks(users.num_rows, len(items[site].ids)):
-                    yield _found(users.slice(block.start, block.stop - block.start), items[site], per_user)
-
-    return score
-
-
-def _found(users: pa.Table, items: Items, per_user: int) -> pa.RecordBatch:
-    known = pa.array(items.ids, pa.string())
-    recent, kept = _places(users["_recent"], known), _places(users["_kept"], known)
-    ranked = topitems.best(_matrix(users["factors"], items.vectors.shape[1]), items, [per_user + len(bought) for bought in kept])
-    owners, places, scores, ranks, because = [], [], [], [], []
-    for user, (found, score) in enumerate(ranked):
-        is_new = ~np.isin(found, kept[user])
-        length = int(np.searchsorted(np.cumsum(is_new), per_user)) + 1  # up to the last new one that is wanted
-        found, score = found[:length], score[:length]
-        owners.append(np.full(len(found), user))
-        places.append(found)
-        scores.append(score)
-        ranks.append(np.arange(1, len(found) + 1, dtype=np.int32))
-        because.append(topitems.nearest(items, found, recent[user]))
-    owner, reasons = pa.array(np.concatenate(owners)), np.concatenate(because)
-    columns = [users[name].combine_chunks().take(owner) for name in ("site_id", "user_id", "user_id_kind", "model_run_id")]
-    columns += [known.take(pa.array(np.concatenate(places))), pa.array(np.concatenate(scores)), pa.array(np.concatenate(ranks))]
-    columns.append(known.take(pa.array(reasons, mask=reasons < 0)))
-    return pa.RecordBatch.from_arrays(columns, schema=_FOUND)
-
-
-def _by_site(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    for site in sorted(pc.unique(table["site_id"]).to_pylist()):
-        yield site, table.filter(pc.equal(table["site_id"], site))
-
-
-def _matrix(column: pa.ChunkedArray, rank: int) -> topitems.Floats:
-    flat: topitems.Floats = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(len(column), rank)
-
-
-def _places(column: pa.ChunkedArray, known: pa.Array) -> list[topitems.Places]:
-    """Places of the ids of each row's list among the items; ids without factors are left out."""
-    lists = column.combine_chunks()
-    found = pc.index_in(lists.flatten(), value_set=known)
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
-    places = pc.fill_null(found, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-    return [part[part >= 0] for part in np.split(places, np.cumsum(lengths)[:-1])]

@@ -1,6 +1,8 @@
 """From candidates to lists: rules take items away, popular ones fill up, ranks have no holes."""
 
+from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import reduce
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
@@ -9,7 +11,8 @@ from clickmill.contracts.conform import conform
 from clickmill.contracts.tables import RECOMMENDATIONS
 
 USER = ("site_id", "user_id_kind", "user_id")
-_POLICY_VERSION = "v1"
+POPULAR = "popular"
+_POLICY_VERSION = "v2"
 
 
 def bought(interactions: DataFrame) -> DataFrame:
@@ -43,6 +46,18 @@ def without_consent(users: DataFrame, *, as_of: date, zone: str) -> DataFrame:
     return refusing.select("site_id", F.lit("account").alias("user_id_kind"), "user_id")
 
 
+def under_rules(
+    candidates: DataFrame, interactions: DataFrame, items: DataFrame, users: DataFrame, *, as_of: date, zone: str, excludes_bought: bool
+) -> DataFrame:
+    """Candidates with what each rule says of them at the end of a day.
+
+    Grain   as judged()
+    Needs   models.candidates, features.interactions up to the day, clean.items, clean.users
+    """
+    gone, silent = sold_out(items, as_of=as_of, zone=zone), without_consent(users, as_of=as_of, zone=zone)
+    return judged(candidates, kept=bought(interactions), gone=gone, silent=silent, excludes_bought=excludes_bought)
+
+
 def judged(candidates: DataFrame, *, kept: DataFrame, gone: DataFrame, silent: DataFrame, excludes_bought: bool) -> DataFrame:
     """Say of each candidate which rules forbid it; none is taken away yet, so that they can be counted.
 
@@ -59,38 +74,69 @@ def judged(candidates: DataFrame, *, kept: DataFrame, gone: DataFrame, silent: D
     )
 
 
-def recommendations(candidates: DataFrame, *, kept: DataFrame, list_length: int, excludes_bought: bool, release_id: str) -> DataFrame:
+def recommendations(
+    candidates: DataFrame, choice: DataFrame, *, kept: DataFrame, list_length: int, excludes_bought: bool, release_id: str
+) -> DataFrame:
     """Make the list of each user that has candidates of its own, and of the unknown users of each site.
 
-    A user's own candidates come first, then popular items of the site as far as
-    places are left, by the same rules. A user without consent gets no list, nor
+    A user's candidates from the model of its site come first, then popular items
+    of the site as far as places are left, by the same rules; where the choice for
+    the site is `popular`, these alone. A user without consent gets no list, nor
     does one for whom the rules leave nothing.
 
     Grain   one row per user and rank
-    Needs   `candidates` as judged() gives them, of one day; `kept` as there
+    Needs   `candidates` as judged() gives them, of one day; `choice`: site_id, model, why, one row a site; `kept` as in judged()
     Ties    none: candidate ranks are unique within a source
     """
-    popular = candidates.where("source = 'popular' AND NOT is_sold_out")
-    personal = candidates.where("source = 'als' AND NOT is_silenced")
-    is_allowed = ~F.col("is_bought") & ~F.col("is_sold_out")
-    own = personal.where(is_allowed)
-    short = (
-        personal.groupBy(*USER).agg(F.count_if(is_allowed).alias("_own_count")).where(F.col("_own_count") < list_length).drop("_own_count")
-    )
+    popular = candidates.where((F.col("source") == POPULAR) & ~F.col("is_sold_out"))
+    personal = candidates.where((F.col("source") != POPULAR) & ~F.col("is_silenced"))
+    is_chosen = F.col("source") == F.col("model")
+    told = personal.join(F.broadcast(choice.select("site_id", "model")), on="site_id", how="inner")
+    is_allowed = is_chosen & ~F.col("is_bought") & ~F.col("is_sold_out")
+    own = told.where(is_allowed).drop("model")
+    short = told.groupBy(*USER).agg(F.count_if(is_allowed).alias("_own_count")).where(F.col("_own_count") < list_length).drop("_own_count")
     filling = short.join(F.broadcast(popular.drop("user_id", "user_id_kind")), on="site_id", how="inner")
     filling = filling.join(own.select(*USER, "item_id"), on=[*USER, "item_id"], how="left_anti")
     if excludes_bought:
         filling = filling.join(kept, on=[*USER, "item_id"], how="left_anti")
-    rank = F.row_number().over(Window.partitionBy(*USER).orderBy("source", "candidate_rank"))  # als comes before popular
+    rank = F.row_number().over(Window.partitionBy(*USER).orderBy(F.col("source") == POPULAR, "candidate_rank"))  # popular ones last
     ranked = own.unionByName(filling).unionByName(popular).withColumn("rank", rank).where(F.col("rank") <= list_length)
-    return conform(_explained(ranked, excludes_bought, release_id), RECOMMENDATIONS)
+    why = F.broadcast(choice.select("site_id", "why"))
+    return conform(_explained(ranked.join(why, on="site_id", how="inner"), excludes_bought, release_id), RECOMMENDATIONS)
+
+
+def by_model(
+    candidates: DataFrame,
+    interactions: DataFrame,
+    items: DataFrame,
+    users: DataFrame,
+    models: Iterable[str],
+    *,
+    as_of: date,
+    zone: str,
+    list_length: int,
+    excludes_bought: bool,
+) -> DataFrame:
+    """The lists that each of some models would have made for all sites, had it been chosen at the end of a day.
+
+    Grain   one row per (model, user, rank)
+    Needs   as under_rules()
+    """
+    ruled = under_rules(candidates, interactions, items, users, as_of=as_of, zone=zone, excludes_bought=excludes_bought)
+    kept, sites, made = bought(interactions), ruled.select("site_id").distinct(), []
+    for model in models:
+        choice = sites.withColumns({"model": F.lit(model), "why": F.lit(model)})
+        rows = recommendations(ruled, choice, kept=kept, list_length=list_length, excludes_bought=excludes_bought, release_id="none")
+        made.append(rows.withColumn("model", F.lit(model)))
+    return reduce(DataFrame.unionByName, made)
 
 
 def _explained(ranked: DataFrame, excludes_bought: bool, release_id: str) -> DataFrame:
-    rules = f"als, then popular; {'not bought, ' if excludes_bought else ''}in stock, with consent; {_POLICY_VERSION}"
+    rules = f"then popular; {'not bought, ' if excludes_bought else ''}in stock, with consent; {_POLICY_VERSION}"
     goes_with = F.concat(F.lit("goes with item "), F.col("because_item_id"))
-    reason = F.when(F.col("source") == "popular", F.lit("popular now")).otherwise(F.coalesce(goes_with, F.lit("chosen for you")))
-    return ranked.withColumns({"reason": reason, "policy": F.lit(rules), "release_id": F.lit(release_id)})
+    reason = F.when(F.col("source") == POPULAR, F.lit("popular now")).otherwise(F.coalesce(goes_with, F.lit("chosen for you")))
+    policy = F.concat_ws("; ", "why", F.lit(rules))
+    return ranked.withColumns({"reason": reason, "policy": policy, "release_id": F.lit(release_id)})
 
 
 def _in_force(states: DataFrame, key: str, *, as_of: date, zone: str) -> DataFrame:

@@ -1,0 +1,101 @@
+"""Items that go together: how many users took to both, against how many took to each (item-item co-visitation).
+
+Cosine of two items over users, where a user counts less the more items it has
+(Deshpande and Karypis, Item-Based Top-N Recommendation Algorithms, 2004, section
+4.1.1: a row of unit length is a user whose pairs weigh 1 / items).
+
+Items are dealt into blocks, and each block gets the baskets that hold one of its
+items. So the pairs of an item are counted, ranked and cut in one place, by sparse
+products over Arrow batches: no pair is ever a row of Spark.
+
+Shapes  B users of a batch, J items of a block, I items of a batch
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from clickmill.contracts.conform import conform
+from clickmill.contracts.tables import ITEM_NEIGHBOURS
+from clickmill.models.covisits import FOUND_DDL, Block, Totals
+from clickmill.models.scoring import by_site
+
+_USER = ("site_id", "user_id_kind", "user_id")
+_PAIRS_A_BLOCK = 20_000_000  # pairs that the baskets of a block may hold: some hundred MB
+_FEWEST_BLOCKS = 8
+
+
+def item_neighbours(
+    interactions: DataFrame, ids: DataFrame, *, as_of: date, model_run_id: str, history_items: int, neighbours: int
+) -> DataFrame:
+    """The `neighbours` most similar items of each item, by the latest `history_items` items of each user.
+
+    Only liked items count: those whose weights sum to more than zero, or that were rated. Sums are whole numbers, so
+    nothing depends on how users and items are dealt. This looks at the data before it returns: how many pairs there are,
+    and the weight of each item, a list as long as the catalogue.
+
+    Grain   one row per item and neighbour; an item that nobody shares with another has none
+    Needs   features.interactions of days up to `as_of`; models.ids with a number for each of their items
+    Ties    equal similarities by the number of the neighbour
+    Raises  a Spark error that names models.ids when an item has no number
+    """
+    numbers = ids.where("entity = 'item'").select("site_id", F.col("source_id").alias("item_id"), F.col("number").alias("_number"))
+    baskets = _baskets(interactions, numbers, history_items).persist()
+    try:
+        totals = _totals(baskets)
+        size = baskets.agg(F.sum(F.size("_items") * F.size("_items")).alias("pairs")).first()
+    finally:
+        baskets.unpersist()
+    blocks = max(_FEWEST_BLOCKS, math.ceil(((size.pairs if size else 0) or 0) / _PAIRS_A_BLOCK))
+    touched = F.array_distinct(F.transform("_items", lambda item: item % F.lit(blocks)))
+    dealt = baskets.withColumn("_block", F.explode(touched)).repartition(blocks, "_block").sortWithinPartitions("_block", "site_id")
+    found = dealt.mapInArrow(_counter(totals, blocks, neighbours), FOUND_DDL)
+    other = numbers.withColumnsRenamed({"_number": "_other", "item_id": "neighbour_id"})
+    named = found.join(numbers, on=["site_id", "_number"], how="inner").join(other, on=["site_id", "_other"], how="inner")
+    return conform(named.withColumns({"as_of_date": F.lit(as_of), "model_run_id": F.lit(model_run_id)}), ITEM_NEIGHBOURS)
+
+
+def _baskets(interactions: DataFrame, numbers: DataFrame, history_items: int) -> DataFrame:
+    """The latest liked items of each user, as numbers in ascending order."""
+    liked = interactions.groupBy(*_USER, "item_id").agg(
+        F.sum("weight").alias("_weight"), F.max("last_event_at").alias("_at"), F.count("rating").alias("_ratings")
+    )
+    named = liked.where("_weight > 0 or _ratings > 0").join(numbers, on=["site_id", "item_id"], how="left")
+    missing = F.raise_error(F.lit("models.ids: an item of features.interactions lacks a number; run number_ids for its day first"))
+    latest = F.struct((-F.unix_micros("_at")).alias("order"), F.coalesce("_number", missing.cast("int")).alias("number"))
+    items = F.slice(F.array_sort(F.collect_list(latest)), 1, history_items)["number"]
+    return named.groupBy(*_USER).agg(F.array_sort(items).alias("_items")).select("site_id", "_items")
+
+
+def _totals(baskets: DataFrame) -> dict[str, Totals]:
+    """The weight of all users of each item."""
+    weight = F.rint(F.lit(Totals.UNIT) / F.size("_items")).cast("long")
+    each = baskets.select("site_id", weight.alias("_weight"), F.explode("_items").alias("_number"))
+    summed = each.groupBy("site_id", "_number").agg(F.sum("_weight").alias("_weight")).orderBy("site_id", "_number")
+    return {site: Totals(part["_number"].to_numpy(), part["_weight"].to_numpy()) for site, part in by_site(summed.toArrow())}
+
+
+def _counter(totals: Mapping[str, Totals], blocks: int, neighbours: int):  # type: ignore[no-untyped-def]
+    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        block: Block | None = None
+        for batch in batches:
+            for place, site, baskets in _parts(pa.Table.from_batches([batch])):
+                if block is None or (block.number, block.site) != (place, site):
+                    yield from block.nearest(neighbours) if block else ()
+                    block = Block(place, blocks, site, totals[site])
+                block.add(baskets)
+        yield from block.nearest(neighbours) if block else ()
+
+    return count
+
+
+def _parts(table: pa.Table) -> Iterator[tuple[int, str, pa.ListArray]]:
+    """Baskets of one block and site after the other, in the order in which they come."""
+    for number in sorted(set(table["_block"].to_pylist())):
+        of_block = table.filter(pa.compute.equal(table["_block"], number))
+        for site, part in by_site(of_block):
+            yield number, site, part["_items"].combine_chunks()
