@@ -86,5 +86,5 @@ def test_a_mean_has_an_interval_by_user_and_ignores_what_is_not_known(spark: Spa
     # Deviations -2, -1, 3: variance 14 / 2 = 7, standard error sqrt(7 / 3).
     assert (found["als"].value, found["als"].user_count) == (3.0, 3)
     reach = 1.959964 * math.sqrt(7 / 3)
-    assert (found["als"].low, found["als"].high) == (pytest.approx(3.0 - reach), pytest.approx(3.0 + reach))
+    assert (found["als"].low, found["als"].high) == (pytest.approx(3.0 - reach, abs=1e-6), pytest.approx(3.0 + reach))
     assert (found["popular"].low, found["popular"].value, found["popular"].high) == (5.0, 5.0, 5.0)
