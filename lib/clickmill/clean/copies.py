@@ -68,9 +68,8 @@ def _id_copies(rows: DataFrame, horizon_s: int) -> DataFrame:
 
 
 def _near_copies(rows: DataFrame) -> DataFrame:
-    # Copies of one id stand aside: only what was kept, or carried as a near copy, makes or is a near copy.
-    is_id_copy = F.col("_copy").isNotNull() | (F.col("_carried") & F.col("kept_event_id").eqNullSafe(F.col("event_id")))
-    keyed = rows.withColumn("_key", F.when(~is_id_copy, F.col("copy_key")))
+    # Copies of one id stand aside; those that were carried bring no key.
+    keyed = rows.withColumn("_key", F.when(F.col("_copy").isNull(), F.col("copy_key")))
     in_time = Window.partitionBy(*OWNER, "_key").orderBy(*IN_TIME)
     of_event = Window.partitionBy(*OWNER, "_key", *IN_TIME[:-1]).orderBy("item_pos")
     timed = keyed.withColumn("_before_at", F.lag("event_at").over(in_time))
