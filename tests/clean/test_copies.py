@@ -83,6 +83,17 @@ def test_a_reloaded_confirmation_page_is_one_purchase(spark: SparkSession) -> No
     assert {row.kept_event_id for row in cleaned.copies.collect()} == {first}
 
 
+def test_a_copy_of_a_near_copy_names_the_event_that_was_kept_also_on_the_day_after(spark: SparkSession) -> None:
+    rows = [raw_event("23:50:00", event_id="e1"), raw_event("23:50:01", event_id="e2")]
+    rows += [raw_event("23:50:01", event_id="e2"), raw_event("2024-05-17 00:10", event_id="e2")]
+    together = clean(spark, rows, Days(DAY, NEXT_DAY))
+    one = clean(spark, rows, ONE_DAY)
+    two = clean(spark, rows, Days(NEXT_DAY, NEXT_DAY), one.open_sessions)
+    expected = [("conflicting_copy", "e1"), ("exact_copy", "e1"), ("near_copy", "e1")]
+    assert sorted((*row.reasons, row.kept_event_id) for row in together.copies.collect()) == expected
+    assert sorted((*row.reasons, row.kept_event_id) for part in (one, two) for row in part.copies.collect()) == expected
+
+
 @pytest.mark.parametrize(("second", "copies"), [("10:00:01", 1), ("10:00:01.000001", 0)])
 def test_equal_acts_are_near_copies_up_to_exactly_the_window(spark: SparkSession, second, copies) -> None:
     cleaned = clean(spark, [raw_event("10:00:00"), raw_event(second)], ONE_DAY)
