@@ -1,11 +1,14 @@
 """Copies: which record of an event is kept, and which is turned away as what."""
 
+from datetime import date
+
 import pytest
 from pyspark.sql import SparkSession
 
 from builders import DAY, NEXT_DAY, raw_event
 from clean.pipeline import clean
 from clickmill.contracts.days import Days
+from clickmill.contracts.tables import OPEN_SESSIONS
 
 ONE_DAY = Days(DAY, DAY)
 
@@ -80,6 +83,17 @@ def test_a_reloaded_confirmation_page_is_one_purchase(spark: SparkSession) -> No
     assert {row.kept_event_id for row in cleaned.copies.collect()} == {first}
 
 
+def test_a_copy_of_a_near_copy_names_the_event_that_was_kept_also_on_the_day_after(spark: SparkSession) -> None:
+    rows = [raw_event("23:50:00", event_id="e1"), raw_event("23:50:01", event_id="e2")]
+    rows += [raw_event("23:50:01", event_id="e2"), raw_event("2024-05-17 00:10", event_id="e2")]
+    together = clean(spark, rows, Days(DAY, NEXT_DAY))
+    one = clean(spark, rows, ONE_DAY)
+    two = clean(spark, rows, Days(NEXT_DAY, NEXT_DAY), one.open_sessions)
+    expected = [("conflicting_copy", "e1"), ("exact_copy", "e1"), ("near_copy", "e1")]
+    assert sorted((*row.reasons, row.kept_event_id) for row in together.copies.collect()) == expected
+    assert sorted((*row.reasons, row.kept_event_id) for part in (one, two) for row in part.copies.collect()) == expected
+
+
 @pytest.mark.parametrize(("second", "copies"), [("10:00:01", 1), ("10:00:01.000001", 0)])
 def test_equal_acts_are_near_copies_up_to_exactly_the_window(spark: SparkSession, second, copies) -> None:
     cleaned = clean(spark, [raw_event("10:00:00"), raw_event(second)], ONE_DAY)
@@ -113,6 +127,41 @@ def test_an_id_that_comes_back_after_the_horizon_is_another_event_with_a_session
         ("2024-05-16", "e1-20240516"),
         ("2024-05-17", "e1-20240517"),
     ]
+
+
+def test_a_purchase_reloaded_under_its_own_id_is_still_looked_for_on_the_day_after(spark: SparkSession) -> None:
+    rows = [
+        raw_event("12:00", event_id="e1", event_type="purchase", order_id="o1"),
+        raw_event("2024-05-17 08:00", event_id="e1", event_type="purchase", order_id="o1"),
+        raw_event("2024-05-18 06:00", event_id="e2", event_type="purchase", order_id="o1"),
+    ]
+    carried = None
+    for day in (DAY, NEXT_DAY, date(2024, 5, 18)):
+        cleaned = clean(spark, rows, Days(day, day), carried)
+        carried = cleaned.open_sessions
+    assert [(*row.reasons, row.kept_event_id) for row in cleaned.copies.collect()] == [("near_copy", "e1")]
+
+
+def purchase_of_two(event_id: str, when: str, ordinal: int, *items: str) -> list[dict]:
+    return [
+        raw_event(when, event_id=event_id, event_type="purchase", order_id="o1", item_pos=pos, item_id=item, ordinal=ordinal)
+        for pos, item in enumerate(items, 1)
+    ]
+
+
+def test_a_conflicting_list_that_shares_an_item_does_not_hide_the_one_that_was_kept_from_the_day_after(spark: SparkSession) -> None:
+    rows = [*purchase_of_two("e1", "23:50", 0, "a", "b"), *purchase_of_two("e1", "23:50", 1, "a", "x")]
+    rows += [raw_event("23:55", event_id="e2"), *purchase_of_two("e3", "2024-05-17 00:05", 2, "a", "b")]
+    one = clean(spark, rows, ONE_DAY)
+    assert reasons(one) == ["conflicting_copy", "conflicting_copy"]
+    two = clean(spark, rows, Days(NEXT_DAY, NEXT_DAY), one.open_sessions)
+    assert (kept_times(two), reasons(two)) == ([], ["near_copy", "near_copy"])
+
+
+def test_content_that_two_records_of_an_id_share_is_handed_on_once_also_where_it_is_the_last_of_a_session(spark: SparkSession) -> None:
+    rows = [*purchase_of_two("e1", "23:50", 0, "a", "b"), *purchase_of_two("e1", "23:50", 1, "x", "b")]
+    handed_on = clean(spark, rows, ONE_DAY).open_sessions.collect()
+    assert len(handed_on) == 3 and len({tuple(row[name] for name in OPEN_SESSIONS.key) for row in handed_on}) == 3
 
 
 def test_copies_of_rows_without_a_visitor_are_found_by_their_id(spark: SparkSession) -> None:

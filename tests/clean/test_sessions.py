@@ -119,6 +119,16 @@ def test_a_session_that_ends_near_midnight_closes_on_the_next_day(spark: SparkSe
     assert (closed.session_id, closed.event_date, closed.bought_item_ids, str(closed.purchase_value)) == (E1, NEXT_DAY, ["i7"], "3.0000")
 
 
+def test_a_session_whose_last_event_before_midnight_holds_several_items_counts_them_once(spark: SparkSession) -> None:
+    items = [{"item_pos": pos, "item_id": f"i{pos}"} for pos in (1, 2, 3)]
+    rows = [raw_event("23:50", event_id="e1", event_type="purchase", order_id="o1", price="1.50", ordinal=0, **item) for item in items]
+    rows += [raw_event("2024-05-17 00:05", event_id="e2", item_id="i9")]
+    one, tomorrow = clean(spark, rows, ONE_DAY), Days(NEXT_DAY, NEXT_DAY)
+    two = clean(spark, rows, tomorrow, one.open_sessions)
+    closed = sessions.sessions(two.events, one.open_sessions, tomorrow, gap_s=1800, zone="UTC").first()
+    assert (closed.event_count, closed.purchase_count, str(closed.purchase_value)) == (2, 3, "4.5000")
+
+
 def test_day_only_events_say_nothing_about_silence_and_dwell(spark: SparkSession) -> None:
     rows = [raw_event("00:00", is_day_only=True, source_session_id="s1", source_order=n, item_id=f"i{n}", event_id=f"e{n}") for n in (1, 2)]
     assert [(row.session_id, row.gap_s, row.dwell_s) for row in clean(spark, rows, ONE_DAY).events.collect()] == [(E1, None, None)] * 2

@@ -24,11 +24,15 @@ def marked(rows: DataFrame, *, horizon_s: int) -> DataFrame:
     earlier event within that key's window, counted from the last repeat, is a
     `near_copy` of the first. Rows of one event are no copies of each other.
 
+    What was kept. `kept_event_id` names an event of clean.events: for a copy of
+    an id that event, or, where (the first row of) it is a near copy, the event
+    that it repeats.
+
     Grain   as in `rows`; adds `_copy` (null for what is kept) and `kept_event_id`
     Needs   the frame of order.by_visitor
     Ties    equal times go by source order, then event id
     """
-    return _near_copies(_id_copies(rows, horizon_s))
+    return _with_kept_event(_near_copies(_id_copies(rows, horizon_s)))
 
 
 def _id_copies(rows: DataFrame, horizon_s: int) -> DataFrame:
@@ -61,16 +65,13 @@ def _id_copies(rows: DataFrame, horizon_s: int) -> DataFrame:
     same_as = F.when(goes_on, F.col("_hash_before")).otherwise(F.col("_winner._record_hash"))
     kind = F.when(F.col("_record_hash") == same_as, "exact_copy").otherwise("conflicting_copy")
     is_copy = ~F.col("_carried") & (goes_on | ~is_winner)
-    found = seen.withColumns(
-        {"_copy": F.when(is_copy, kind), "kept_event_id": F.when(is_copy, F.col("event_id")).otherwise(F.col("kept_event_id"))}
-    )
+    found = seen.withColumn("_copy", F.when(is_copy, kind))
     return found.drop("_rank", "_tie", *place, "_day_number", "_first_of_day", "_seen_before", "_hash_before", "_winner", "_record_hash")
 
 
 def _near_copies(rows: DataFrame) -> DataFrame:
-    # Copies of one id stand aside: only what was kept, or carried as a near copy, makes or is a near copy.
-    is_id_copy = F.col("_copy").isNotNull() | (F.col("_carried") & F.col("kept_event_id").eqNullSafe(F.col("event_id")))
-    keyed = rows.withColumn("_key", F.when(~is_id_copy, F.col("copy_key")))
+    # Copies of one id stand aside; those that were carried bring no key.
+    keyed = rows.withColumn("_key", F.when(F.col("_copy").isNull(), F.col("copy_key")))
     in_time = Window.partitionBy(*OWNER, "_key").orderBy(*IN_TIME)
     of_event = Window.partitionBy(*OWNER, "_key", *IN_TIME[:-1]).orderBy("item_pos")
     timed = keyed.withColumn("_before_at", F.lag("event_at").over(in_time))
@@ -86,6 +87,15 @@ def _near_copies(rows: DataFrame) -> DataFrame:
             "kept_event_id": F.when(F.col("_repeats"), F.col("_original")).otherwise(F.col("kept_event_id")),
         }
     ).drop("_key", "_before_at", "_repeats", "_original")
+
+
+def _with_kept_event(rows: DataFrame) -> DataFrame:
+    is_id_copy = F.coalesce(F.col("_copy") != "near_copy", F.lit(False))
+    kept = F.when(~is_id_copy, F.coalesce("kept_event_id", "event_id"))
+    # The rows of an event before the copies of its id, its first row as the last of them.
+    of_id = Window.partitionBy(*OWNER, "event_id").orderBy("event_date", is_id_copy, F.desc("item_pos"))
+    named = F.when(is_id_copy, F.last(kept, ignorenulls=True).over(of_id)).otherwise(F.col("kept_event_id"))
+    return rows.withColumn("kept_event_id", named)
 
 
 def _seconds(later: Column, earlier: Column) -> Column:

@@ -44,7 +44,8 @@ def with_session_id(rows: DataFrame, *, gap_s: int, dwell_cap_s: int, zone: str)
     has_time = F.col("_takes_part") & ~F.col("_carried") & ~F.col("is_day_only")
     goes_on = (F.col("_next_date") == F.col("event_date")) & (F.col("_next_s") <= gap_s)
     is_open = _until_end_of_day(zone) <= gap_s
-    is_last_of_day = F.coalesce(F.col("_next_date") > F.col("event_date"), F.lit(True))
+    # One row brings the state of a session, also where its last event has several.
+    is_last_of_day = F.coalesce(F.col("_lead_date") > F.col("event_date"), F.lit(True))
     return named.withColumns(
         {
             "session_id": F.col("_session_id"),
@@ -52,7 +53,7 @@ def with_session_id(rows: DataFrame, *, gap_s: int, dwell_cap_s: int, zone: str)
             "dwell_s": F.when(has_time & goes_on, F.least(F.col("_next_s"), F.lit(float(dwell_cap_s)))),
             "_is_last": F.col("_takes_part") & is_last_of_day & is_open,
         }
-    ).drop("_session_id", "_silence_s", "_next_s", "_next_date")
+    ).drop("_session_id", "_silence_s", "_next_s", "_next_date", "_lead_date")
 
 
 def _timed(rows: DataFrame, in_time: WindowSpec, of_event: WindowSpec) -> DataFrame:
@@ -71,7 +72,7 @@ def _timed(rows: DataFrame, in_time: WindowSpec, of_event: WindowSpec) -> DataFr
             "_next_s": F.last("_lead_s").over(whole_event),
             "_next_date": F.last("_lead_date").over(whole_event),
         }
-    ).drop("_lag_s", "_lead_s", "_lead_date")
+    ).drop("_lag_s", "_lead_s")
 
 
 def only_kept(rows: DataFrame) -> DataFrame:
@@ -89,15 +90,25 @@ def still_open(rows: DataFrame, *, copy_horizon_s: int, zone: str) -> DataFrame:
             last row of a session that is open, which brings the state of the session so far
     Needs   the frame of with_session_id
     """
-    left_s = _until_end_of_day(zone)
-    can_be_copied = (left_s <= copy_horizon_s) | (F.col("copy_key").isNotNull() & (left_s <= F.col("copy_window_s")))
-    # An exact copy has the time of its winner, which is here already.
-    is_waiting = ~F.col("_is_last") & F.coalesce(can_be_copied, F.lit(False)) & ~F.col("_copy").eqNullSafe("exact_copy")
+    fresh = rows.where(~F.col("_carried"))
     nothing = {name: F.lit(None).cast(OPEN_SESSIONS.schema[name].dataType) for name in STATE}
-    waiting = (
-        rows.where(~F.col("_carried") & is_waiting).withColumns({**nothing, "is_last": F.lit(False)}).dropDuplicates([*OPEN_SESSIONS.key])
-    )
+    waiting = _waiting(fresh, copy_horizon_s, zone).withColumns({**nothing, "is_last": F.lit(False)})
     return conform(_so_far(rows), OPEN_SESSIONS).unionByName(conform(waiting, OPEN_SESSIONS))
+
+
+def _waiting(fresh: DataFrame, copy_horizon_s: int, zone: str) -> DataFrame:
+    """Rows that a copy may still follow, beside those that bring the state of a session.
+
+    A copy of an id only says when that id was last seen: no near copy is looked for, and it says nothing where
+    a row that was kept has the same content, and so the same time.
+    """
+    left_s = _until_end_of_day(zone)
+    is_id_copy = F.coalesce(F.col("_copy") != "near_copy", F.lit(False))
+    keyed = fresh.withColumns({name: F.when(~is_id_copy, F.col(name)) for name in ("copy_key", "copy_window_s")})
+    can_be_copied = (left_s <= copy_horizon_s) | F.coalesce(left_s <= F.col("copy_window_s"), F.lit(False))
+    of_content = Window.partitionBy(*OWNER, *OPEN_SESSIONS.key).orderBy(is_id_copy)
+    handed_on = keyed.where(can_be_copied | F.col("_is_last")).withColumn("_content", F.row_number().over(of_content))
+    return handed_on.where((F.col("_content") == 1) & ~F.col("_is_last"))
 
 
 def _so_far(rows: DataFrame) -> DataFrame:
