@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pyspark.sql import functions as F
 
 from clickmill import config, job, log, river, session, staleness, terminal
 from clickmill import doctor as health
 from clickmill.contracts.errors import ClickmillError, UsageError
-from clickmill.contracts.tables import ALL, BY_NAME
+from clickmill.contracts.tables import ALL, BY_NAME, USER_EVALUATIONS
 from clickmill.ingest import check, guess_text, ingest
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
+from clickmill.metrics import evaluation
 from clickmill.simulate import landing
 
 app = typer.Typer(help="Raw clickstream in, checked tables out.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -176,6 +178,34 @@ def show(
             rows = rows.where(f"{table.day} = date'{chosen}'")
         shown = rows.orderBy(*table.key).limit(limit).collect()
         terminal.show_rows(table.columns, [tuple(row) for row in shown])
+
+    job.told(lambda: _with_lake(env, lake, act))
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="A model_run_id of models.evaluations.")],
+    second: Annotated[str, typer.Argument(metavar="RUN")],
+    env: job.EnvOption = "local",
+    lake: job.LakeOption = None,
+) -> None:
+    """Compare two evaluated model runs over the same users, with paired intervals of 95 %."""
+
+    def act(there: Lake, ledger: Ledger, _: config.Config) -> None:
+        users = there.read(USER_EVALUATIONS, ledger.version(USER_EVALUATIONS))
+        runs = [users.where(F.col("model_run_id") == name) for name in (first, second)]
+        for name, rows in zip((first, second), runs, strict=True):
+            if rows.isEmpty():
+                known = [row.model_run_id for row in users.select("model_run_id").distinct().orderBy("model_run_id").limit(20).collect()]
+                raise UsageError(f"{USER_EVALUATIONS.name} has no run {name}; there are {', '.join(known) or 'none: run evaluate_models'}")
+        pairs = evaluation.paired(*runs).orderBy("site_id", "slice", "metric").collect()
+        if not pairs:
+            raise UsageError(f"{first} and {second} were judged by no user in common with the same targets")
+        grid = terminal.grid("site", "users", "metric", first, second, "difference", "interval", "n", right=("difference", "n"))
+        for pair in pairs:
+            told = (f"{pair.first:.4f}", f"{pair.second:.4f}", f"{pair.value:+.4f}", f"{pair.low:+.4f} to {pair.high:+.4f}")
+            grid.add_row(pair.site_id, pair.slice, pair.metric, *told, f"{pair.user_count:,}")
+        terminal.out.print(grid)
 
     job.told(lambda: _with_lake(env, lake, act))
 

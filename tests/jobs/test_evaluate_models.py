@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from builders import frame
 from clickmill import config, river
@@ -13,6 +14,7 @@ from clickmill.contracts.errors import BadData
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import EVALUATIONS, IDS, INTERACTIONS, ITEMS, USER_EVALUATIONS, USERS
 from clickmill.inputs import Inputs, Outputs
+from clickmill.metrics import evaluation
 from clickmill.models import ids
 from models.rows import interaction
 
@@ -81,6 +83,16 @@ def test_the_gain_over_popularity_is_paired_by_user(made: Outputs) -> None:
     gains = [ndcg - users["popular", user] for (model, user), ndcg in users.items() if model == "als"]
     assert reached(made, "ndcg_gain", "known")["als"] == pytest.approx(sum(gains) / len(gains))
     assert "popular" not in reached(made, "ndcg_gain", "known")
+
+
+def test_two_runs_are_compared_over_the_users_that_both_judged_by_the_same_targets(made: Outputs) -> None:
+    als, popular = (made[USER_EVALUATIONS].where(f"model = '{model}'") for model in ("als", "popular"))
+    other_targets = als.where("user_id = 'tea 3'").withColumn("target_count", F.lit(2).cast("long"))
+    rows = evaluation.paired(popular, als.where("user_id not in ('tea 3', 'tea 4')").unionByName(other_targets)).collect()
+    [row] = [row for row in rows if (row.slice, row.metric) == ("known", "ndcg")]
+    assert row.user_count == 15 and row.value == pytest.approx(row.second - row.first) and row.low < row.value < row.high
+    gain = {one.user_id: one.ndcg for one in als.where("is_known").collect()}
+    assert row.second == pytest.approx(sum(ndcg for user, ndcg in gain.items() if user not in ("tea 3", "tea 4")) / 15)
 
 
 def test_everyone_is_judged_by_every_model(made: Outputs, spark: SparkSession) -> None:

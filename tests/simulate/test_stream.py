@@ -28,7 +28,7 @@ def test_ten_times_the_users_hold_the_first_ones_unchanged(spark: SparkSession, 
     first = events[events.user_number < stream.USERS_A_BLOCK].reset_index(drop=True)
     pd.testing.assert_frame_equal(few, first)
     other = stream.true_events(spark, World(seed=12, days=14), stream.USERS_A_BLOCK).toPandas()
-    assert set(other.event_key).isdisjoint(few.event_key) and few.event_key.is_unique
+    assert set(other.event_key).isdisjoint(few.event_key) and events.event_key.is_unique
 
 
 def test_sessions_have_the_lengths_of_a_real_shop(events: pd.DataFrame) -> None:

@@ -100,6 +100,24 @@ def of_runs(user_rows: DataFrame, evaluations: DataFrame) -> DataFrame:
     return conform(user_rows.join(F.broadcast(runs), on=["as_of_date", "model_run_id"], how="left_semi"), USER_EVALUATIONS)
 
 
+def paired(first: DataFrame, second: DataFrame) -> DataFrame:
+    """What two runs reached for the same users, and the mean of the second minus the first.
+
+    Grain   one row per (site, slice, metric) with first, second, and value, low, high and user_count of the difference
+    Needs   models.user_evaluations of one run each; users that are not in both, or were judged by other targets, are left out
+    """
+    names = [*MEASURES.values()]
+    other = second.select(*USER, "target_count", *(F.col(name).alias(f"_{name}") for name in names))
+    both = first.join(other, on=[*USER, "target_count"], how="inner")
+    sliced = _sliced(both.withColumns({f"_off_{name}": F.col(f"_{name}") - F.col(name) for name in names}))
+    by = ("site_id", "slice")
+    told = ranking.means(sliced, {metric: f"_off_{name}" for metric, name in MEASURES.items()}, by)
+    for column, prefix in (("first", ""), ("second", "_")):
+        own = ranking.means(sliced, {metric: f"{prefix}{name}" for metric, name in MEASURES.items()}, by)
+        told = told.join(own.select(*by, "metric", F.col("value").alias(column)), on=[*by, "metric"], how="inner")
+    return told
+
+
 def counts(user_rows: DataFrame, evaluations: DataFrame) -> dict[str, int]:
     """Count the models and users of the newest evaluation.
 

@@ -44,6 +44,8 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str) -
     truth, landing = f"{out.rstrip('/')}-truth", f"{out.rstrip('/')}/landing"
     # The truth holds the lines too, so that all is made once and the files are only another order of it.
     told.select(*_TRUTH, "received_at", _line(world).alias("line")).write.parquet(f"{truth}/deliveries")
+    told_world = spark.createDataFrame([(seed, days)], "seed long, days int")
+    told_world.coalesce(1).write.json(f"{truth}/world")
     made = spark.read.parquet(f"{truth}/deliveries")
     count = made.count()
     file = F.when(F.col("is_late"), "late").otherwise("events")

@@ -111,7 +111,8 @@ def _later(block: Block, what: Columns, happens: Flags, purpose: str, ends_s: Fl
     visit = np.searchsorted(np.cumsum(_LATER), block.draw(purpose, session, step))
     then = np.minimum(session + visit, len(block.slots) - 1)
     there = (block.user[then] == block.user[session]) & (session + visit < len(block.slots))
-    row, then, step = row[there], then[there], step[there]
+    # What comes from two visits at the same step stays apart where it meets in a third.
+    row, then, step = row[there], then[there], (step * len(_LATER) + visit)[there]
     pause = after_s + 15.0 * uniform(block.world.seed, f"{purpose}, pause", block.users[block.user[then]], block.number[then], step)
     return {"session": then, "step": step, "after_s": ends_s[then] + pause, "item": what["item"][row], "row": row}
 
