@@ -1,12 +1,11 @@
 """features.interactions, models.ids, states -> models.evaluations, models.user_evaluations, as of the last day.
 
-Every model learns from the days before the last `evaluation.test_days`; the lists that would have been published then are
-judged by what users took to since. Earlier evaluations of the day with other parameters stay beside the new one.
+Lists as of `evaluation.test_days` before are judged by what users took to since. Earlier evaluations of the day with other parameters stay.
 """
 
 from clickmill import job
 from clickmill.contracts.tables import EVALUATIONS, IDS, INTERACTIONS, ITEMS, USER_EVALUATIONS, USERS
-from clickmill.metrics import evaluation
+from clickmill.metrics import evaluation, ranking
 from clickmill.models import rehearsal, runs, splits
 from clickmill.publish import recommendations as lists
 
@@ -21,15 +20,16 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     targets = inputs.cut(splits.targets(inputs[INTERACTIONS], lists.bought(past), cut, excludes_bought=excludes))
     params = {one: conf.models.params(one) for one in rehearsal.TRAINED} | {"popular": conf.candidates.model_dump()}
     model_runs = runs.described(spark, params, as_of=cut, inputs=inputs.versions, code_version=job.CODE_VERSION)
-    made = {"models": conf.models.model_dump(), "candidates": conf.candidates.model_dump(), "cut": inputs.cut}
-    found = inputs.cut(rehearsal.rehearsed(past, targets, inputs[IDS], as_of=cut, **made))
+    trained = {"models": conf.models.model_dump(), "candidates": conf.candidates.model_dump(), "cut": inputs.cut}
+    found = inputs.cut(rehearsal.rehearsed(past, targets, inputs[IDS], as_of=cut, **trained))
     day = {"as_of": cut, "zone": conf.shop.zone, **conf.publish.model_dump()}
-    shown = inputs.cut(lists.by_model(found, past, inputs[ITEMS], inputs[USERS], rehearsal.MODELS, **day))
-    trial = evaluation.Trial(shown, targets, splits.catalogue(past), model_runs, cut, days.last, conf.publish.list_length)
+    made = lists.by_model(found, past, inputs[ITEMS], inputs[USERS], rehearsal.MODELS, **day)
+    shown = inputs.cut(ranking.shown(made, targets, k=day["list_length"]))
+    trial = evaluation.Trial(shown, targets, inputs.cut(splits.catalogue(past)), model_runs, cut, days.last, day["list_length"])
     user_rows = inputs.cut(evaluation.user_evaluations(trial))
     others = evaluation.earlier(inputs[EVALUATIONS], model_runs, as_of=days.last)
-    both = user_rows.unionByName(evaluation.of_runs(inputs[USER_EVALUATIONS], others))
-    return {EVALUATIONS: evaluation.evaluations(user_rows, trial).unionByName(others), USER_EVALUATIONS: both}
+    users = user_rows.unionByName(evaluation.of_runs(inputs[USER_EVALUATIONS], others))
+    return {EVALUATIONS: evaluation.evaluations(user_rows, trial).unionByName(others), USER_EVALUATIONS: users}
 
 
 def check(written: job.Written, inputs: job.Inputs) -> dict[str, int]:

@@ -20,8 +20,9 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
 
 
 def check(written: job.Written, inputs: job.Inputs) -> dict[str, int]:
-    choice.refuse(_choice(inputs))
-    return audit.counts(written[RECOMMENDATIONS], _judged(inputs), _choice(inputs))
+    chosen = inputs.keep(_choice(inputs))
+    choice.refuse(chosen)
+    return audit.counts(written[RECOMMENDATIONS], _judged(inputs), chosen)
 
 
 def _choice(inputs: job.Inputs) -> job.DataFrame:

@@ -44,8 +44,7 @@ class Inputs(dict[Table, DataFrame]):
 
     def cut(self, frame: DataFrame) -> DataFrame:
         """Compute a frame now, and go on from its rows: the plan of what made it would grow with every step that is built on it."""
-        self._kept.append(frame.localCheckpoint())
-        return self._kept[-1]
+        return frame.localCheckpoint()
 
     def release(self) -> None:
         for frame in self._kept:

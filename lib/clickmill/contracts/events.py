@@ -20,6 +20,9 @@ EVENT_TYPES = (
 
 engagement: the visitor was there and did none of the others: scrolled, signed in, stayed on the page."""
 
+USER = ("site_id", "user_id_kind", "user_id")
+"""The columns that name a user."""
+
 UNKNOWN_USER = "*"
 """The user_id, with user_id_kind `unknown`, under which the list for unknown users is published."""
 

@@ -8,9 +8,9 @@ from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData
+from clickmill.contracts.events import USER
 from clickmill.contracts.tables import EVALUATIONS, USER_EVALUATIONS
 from clickmill.metrics import exposure, ranking
-from clickmill.metrics.ranking import USER
 
 MEASURES = {"recall": "recall", "ndcg": "ndcg", "mrr": "reciprocal_rank", "tail_share": "tail_share"}
 HEAD_SHARE = 0.01
@@ -23,23 +23,20 @@ _SLICED = ("model", "site_id", "slice")
 class Trial:
     """Lists that were made as of one day, and what users took to after it.
 
-    lists       model, USER, rank, item_id: ranks from 1 without holes
+    shown       what each user of the targets was shown by each model, as ranking.shown() gives it
     targets     USER, item_id, is_known: distinct, what each user took to, and whether it had a history
     catalogue   site_id, item_id, item_users: the items that could be shown
     model_runs  model, model_run_id, params: one row a model
     trained_to  the day of the lists;  as_of  the last day of the targets;  k  items of a list that count
     """
 
-    lists: DataFrame
+    shown: DataFrame
     targets: DataFrame
     catalogue: DataFrame
     model_runs: DataFrame
     trained_to: date
     as_of: date
     k: int
-
-    def shown(self) -> DataFrame:
-        return ranking.shown(self.lists, self.targets, k=self.k)
 
     def users(self) -> DataFrame:
         return self.targets.select(*USER, "is_known").distinct()
@@ -51,7 +48,7 @@ def user_evaluations(trial: Trial) -> DataFrame:
     Grain   one row per model and user of the targets
     Ties    items with as many users: the smaller id is nearer the head
     """
-    judged = ranking.by_user(trial.shown(), trial.targets.select(*USER, "item_id"), tail(trial.catalogue), k=trial.k)
+    judged = ranking.by_user(trial.shown, trial.targets.select(*USER, "item_id"), tail(trial.catalogue), k=trial.k)
     told = judged.join(trial.users(), on=list(USER), how="inner").join(F.broadcast(trial.model_runs), on="model", how="inner")
     return conform(told.withColumns({"as_of_date": F.lit(trial.as_of), "list_length": F.lit(trial.k)}), USER_EVALUATIONS)
 
@@ -69,7 +66,7 @@ def evaluations(user_rows: DataFrame, trial: Trial) -> DataFrame:
     baseline = user_rows.where(F.col("model") == _BASELINE).select(*USER, F.col("ndcg").alias("_baseline"))
     gains = sliced.where(F.col("model") != _BASELINE).join(baseline, on=list(USER), how="inner")
     gains = gains.withColumn("_gain", F.col("ndcg") - F.col("_baseline"))
-    shown = _sliced(trial.shown().join(trial.users(), on=list(USER), how="inner"))
+    shown = _sliced(trial.shown.join(trial.users(), on=list(USER), how="inner"))
     rows = (
         ranking.means(sliced, MEASURES, _SLICED)
         .unionByName(ranking.means(gains, {"ndcg_gain": "_gain"}, _SLICED))

@@ -9,7 +9,8 @@ An Introduction to the Bootstrap, 1993, formula 11.5).
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from clickmill.metrics.ranking import USER, Z_95
+from clickmill.contracts.events import USER
+from clickmill.metrics.ranking import Z_95
 
 GROUPS = 20
 _ALL = -1

@@ -9,9 +9,8 @@ import math
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from clickmill.contracts.events import UNKNOWN_USER
+from clickmill.contracts.events import UNKNOWN_USER, USER
 
-USER = ("site_id", "user_id_kind", "user_id")
 Z_95 = 1.959963984540054
 """Quantile of the normal distribution: an interval of 95 % is the mean and so many standard errors to each side."""
 
@@ -32,7 +31,7 @@ def shown(lists: DataFrame, targets: DataFrame, *, k: int) -> DataFrame:
     unknown = top.where(F.col("user_id") == UNKNOWN_USER).select("model", "site_id", "rank", "item_id")
     has_list = own.select("model", *USER).distinct()
     without = users.crossJoin(F.broadcast(top.select("model").distinct())).join(has_list, on=["model", *USER], how="left_anti")
-    return own.unionByName(without.join(F.broadcast(unknown), on=["model", "site_id"], how="inner"), allowMissingColumns=False)
+    return own.unionByName(without.join(F.broadcast(unknown), on=["model", "site_id"], how="inner"))
 
 
 def by_user(shown: DataFrame, targets: DataFrame, tail: DataFrame, *, k: int) -> DataFrame:

@@ -15,9 +15,10 @@ from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData
+from clickmill.contracts.events import USER
 from clickmill.contracts.tables import ALS_FACTORS, MODEL_RUNS
 
-_PAIR = ("site_id", "user_id", "user_id_kind", "item_id")
+_PAIR = (*USER, "item_id")
 # The start of the factors depends on how ids are dealt to blocks: their number comes from the data, not from the machine.
 # Few large blocks are faster than many small ones; a block of this size takes some 10 MB.
 _PAIRS_A_BLOCK = 250_000
@@ -71,7 +72,7 @@ def with_numbers(pairs: DataFrame, ids: DataFrame) -> DataFrame:
         "site_id", "user_id_kind", F.col("source_id").alias("user_id"), F.col("number").alias("user_number")
     )
     items = ids.where("entity = 'item'").select("site_id", F.col("source_id").alias("item_id"), F.col("number").alias("item_number"))
-    return pairs.join(users, on=["site_id", "user_id_kind", "user_id"], how="left").join(items, on=["site_id", "item_id"], how="left")
+    return pairs.join(users, on=list(USER), how="left").join(items, on=["site_id", "item_id"], how="left")
 
 
 def trainable_count(pairs: DataFrame) -> int:

@@ -4,19 +4,20 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from scipy import sparse  # type: ignore[import-untyped]
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData
-from clickmill.contracts.events import UNKNOWN_USER
+from clickmill.contracts.events import UNKNOWN_USER, USER
 from clickmill.contracts.tables import CANDIDATES
-from clickmill.models import scoring, topitems
+from clickmill.models import scoring, splits, topitems
 from clickmill.models.scoring import Factors, Neighbours, matrix
 from clickmill.models.topitems import Items
 
-_USER = ("site_id", "user_id_kind", "user_id")
 _RECENT_ITEMS = 100
 """Items of a user's history, the latest, among which the one that speaks for a candidate is looked for."""
 
@@ -29,13 +30,13 @@ def histories(interactions: DataFrame) -> DataFrame:
     Needs   features.interactions
     Ties    items of the same last instant by id
     """
-    items = interactions.groupBy(*_USER, "item_id").agg(
+    items = interactions.groupBy(*USER, "item_id").agg(
         F.sum("weight").alias("_weight"),  # whole numbers: exact in any order
         F.max("last_event_at").alias("_last_event_at"),
         F.sum(F.col("purchase_count") - F.col("refund_count")).alias("_pieces"),
     )
     latest_first = F.struct((-F.unix_micros("_last_event_at")).alias("order"), F.col("item_id"))
-    return items.groupBy(*_USER).agg(
+    return items.groupBy(*USER).agg(
         F.slice(F.array_sort(F.collect_list(F.when(F.col("_weight") > 0, latest_first))), 1, _RECENT_ITEMS)["item_id"].alias("_recent"),
         F.collect_set(F.when(F.col("_pieces") > 0, F.col("item_id"))).alias("_kept"),
     )
@@ -81,7 +82,7 @@ def from_factors(factors: DataFrame, liked: DataFrame, items: Mapping[str, Items
     users = factors.where("entity = 'user'").select(
         "site_id", "user_id_kind", F.col("source_id").alias("user_id"), "model_run_id", "factors"
     )
-    with_history = users.join(liked, on=list(_USER), how="left").repartition(*_USER)
+    with_history = users.join(liked, on=list(USER), how="left").repartition(*USER)
     found = with_history.mapInArrow(scoring.scorer({site: Factors(one) for site, one in items.items()}, per_user), scoring.FOUND_DDL)
     return conform(found.withColumns({"as_of_date": F.lit(as_of), "source": F.lit("als")}), CANDIDATES)
 
@@ -104,10 +105,9 @@ def neighbours_by_site(neighbours: DataFrame, *, max_broadcast_bytes: int) -> di
         )
     found = {}
     for site, part in scoring.by_site(rows.toArrow()):
-        items, others = part["item_id"].to_numpy(zero_copy_only=False), part["neighbour_id"].to_numpy(zero_copy_only=False)
-        ids = sorted({*items, *others}, key=lambda one: str(one).encode())
-        place = {one: number for number, one in enumerate(ids)}
-        at = ([place[one] for one in items], [place[one] for one in others])
+        ids = sorted(pc.unique(pa.concat_arrays([*part["item_id"].chunks, *part["neighbour_id"].chunks])).to_pylist(), key=str.encode)
+        known = pa.array(ids, pa.string())
+        at = tuple(pc.index_in(part[name], value_set=known).to_numpy() for name in ("item_id", "neighbour_id"))
         similar = sparse.csr_matrix((part["similarity"].to_numpy(), at), shape=(len(ids), len(ids)))
         largest = similar.max(axis=1).toarray().ravel()
         scaled = sparse.diags(1 / np.where(largest > 0, largest, 1.0)) @ similar
@@ -130,7 +130,7 @@ def from_neighbours(liked: DataFrame, neighbours: Mapping[str, Neighbours], *, a
     """
     users = liked.where(F.col("site_id").isin(*neighbours)) if neighbours else liked.where(F.lit(False))
     stamped = users.withColumn("model_run_id", F.lit(next(iter(neighbours.values())).model_run_id if neighbours else ""))
-    found = stamped.repartition(*_USER).mapInArrow(scoring.scorer(neighbours, per_user), scoring.FOUND_DDL)
+    found = stamped.repartition(*USER).mapInArrow(scoring.scorer(neighbours, per_user), scoring.FOUND_DDL)
     return conform(found.withColumns({"as_of_date": F.lit(as_of), "source": F.lit("item_neighbours")}), CANDIDATES)
 
 
@@ -142,13 +142,7 @@ def popular(interactions: DataFrame, *, as_of: date, popular_days: int, per_site
     Ties    by item id
     """
     is_recent = F.col("event_date").between(F.lit(as_of - timedelta(days=popular_days - 1)), F.lit(as_of))
-    took_to = interactions.where(is_recent & ((F.col("weight") > 0) | F.col("rating").isNotNull()))
-    counted = (
-        took_to.select("site_id", "item_id", "user_id_kind", "user_id")
-        .distinct()
-        .groupBy("site_id", "item_id")
-        .agg(F.count("*").alias("_users"))
-    )
+    counted = splits.catalogue(interactions.where(is_recent)).withColumnRenamed("item_users", "_users")
     rank = F.row_number().over(Window.partitionBy("site_id").orderBy(F.desc("_users"), "item_id"))
     top = counted.withColumn("candidate_rank", rank).where(F.col("candidate_rank") <= per_site)
     none = F.lit(None).cast("string")

@@ -5,7 +5,7 @@ Shapes  B baskets of a batch, I items of the site, J of them in the block
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -15,19 +15,16 @@ from scipy import sparse  # type: ignore[import-untyped]
 Ints = NDArray[np.int64]
 
 FOUND_DDL = "site_id string, _number int, _other int, neighbour_rank int, similarity double, user_count long"
-_NUMBERS = ((name, pa.int32()) for name in ("_number", "_other", "neighbour_rank"))
-_FOUND = pa.schema([("site_id", pa.string()), *_NUMBERS, ("similarity", pa.float64()), ("user_count", pa.int64())])
+_FOUND = pa.schema(
+    {"site_id": pa.string(), "_number": pa.int32(), "_other": pa.int32(), "neighbour_rank": pa.int32()}
+    | {"similarity": pa.float64(), "user_count": pa.int64()}
+)
 _ROWS_A_BATCH = 200_000
 
 
 @dataclass(frozen=True)
 class Totals:
-    """The items of a site in ascending order of their numbers, each with the weight of all its users.
-
-    A user's weight is UNIT / its items, as a whole number: sums are the same in any order.
-    """
-
-    UNIT: ClassVar[int] = 2**20
+    """The items of a site in ascending order of their numbers, each with the weight of all its users."""
 
     numbers: Ints
     weights: Ints
@@ -49,14 +46,13 @@ class Block:
         shape = (len(self._mine), len(self.totals.numbers))
         self._weights, self._users = (sparse.csr_matrix(shape, dtype=np.int64) for _ in range(2))
 
-    def add(self, baskets: pa.ListArray) -> None:
-        """Count the pairs of some baskets, lists of item numbers without repeats."""
+    def add(self, baskets: pa.ListArray, weights: Ints) -> None:
+        """Count the pairs of some baskets, lists of item numbers without repeats, each with the weight of its user."""
         lengths = np.diff(baskets.offsets.to_numpy())
         places = np.searchsorted(self.totals.numbers, baskets.flatten().to_numpy())
         starts, shape = np.concatenate([[0], np.cumsum(lengths)]), (len(lengths), len(self.totals.numbers))
-        weights = np.repeat(np.rint(Totals.UNIT / lengths).astype(np.int64), lengths)
         ones = sparse.csr_matrix((np.ones(len(places), dtype=np.int64), places, starts), shape=shape)  # (B, I)
-        weighted = sparse.csr_matrix((weights, places, starts), shape=shape)  # (B, I)
+        weighted = sparse.csr_matrix((np.repeat(weights, lengths), places, starts), shape=shape)  # (B, I)
         mine = ones[:, self._mine].T.tocsr()  # (J, B)
         self._weights, self._users = self._weights + mine @ weighted, self._users + mine @ ones
 
@@ -66,6 +62,7 @@ class Block:
             part.sort_indices()  # both have the same places: every weight is above zero
         counts, totals = self._weights, self.totals.weights.astype(np.float64)
         found: list[tuple[Ints, ...]] = []
+        rows = 0
         for row, item in enumerate(self._mine):
             span = slice(counts.indptr[row], counts.indptr[row + 1])
             others = counts.indices[span]
@@ -74,9 +71,10 @@ class Block:
             best = _best(similar, count)
             best = best[similar[best] > 0]
             found.append((np.full(len(best), item), others[best], np.arange(1, len(best) + 1), similar[best], self._users.data[span][best]))
-            if sum(len(part[0]) for part in found) >= _ROWS_A_BATCH:
+            rows += len(best)
+            if rows >= _ROWS_A_BATCH:
                 yield self._told(found)
-                found = []
+                found, rows = [], 0
         if found:
             yield self._told(found)
 

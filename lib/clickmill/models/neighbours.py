@@ -16,15 +16,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
+from clickmill.contracts.events import USER
 from clickmill.contracts.tables import ITEM_NEIGHBOURS
 from clickmill.models.covisits import FOUND_DDL, Block, Totals
-from clickmill.models.scoring import by_site
+from clickmill.models.scoring import OverArrow, by_site
+from clickmill.models.splits import liked
 
-_USER = ("site_id", "user_id_kind", "user_id")
+_WEIGHT_UNIT = 2**20  # a user with one item weighs so much, one with n items the n-th part: sums of whole numbers have no order
 _PAIRS_A_BLOCK = 20_000_000  # pairs that the baskets of a block may hold: some hundred MB
 _FEWEST_BLOCKS = 8
 
@@ -44,13 +47,9 @@ def item_neighbours(
     Raises  a Spark error that names models.ids when an item has no number
     """
     numbers = ids.where("entity = 'item'").select("site_id", F.col("source_id").alias("item_id"), F.col("number").alias("_number"))
-    baskets = _baskets(interactions, numbers, history_items).persist()
-    try:
-        totals = _totals(baskets)
-        size = baskets.agg(F.sum(F.size("_items") * F.size("_items")).alias("pairs")).first()
-    finally:
-        baskets.unpersist()
-    blocks = max(_FEWEST_BLOCKS, math.ceil(((size.pairs if size else 0) or 0) / _PAIRS_A_BLOCK))
+    baskets = _baskets(interactions, numbers, history_items)
+    totals, pairs = _totals(baskets)
+    blocks = max(_FEWEST_BLOCKS, math.ceil(pairs / _PAIRS_A_BLOCK))
     touched = F.array_distinct(F.transform("_items", lambda item: item % F.lit(blocks)))
     dealt = baskets.withColumn("_block", F.explode(touched)).repartition(blocks, "_block").sortWithinPartitions("_block", "site_id")
     found = dealt.mapInArrow(_counter(totals, blocks, neighbours), FOUND_DDL)
@@ -60,42 +59,41 @@ def item_neighbours(
 
 
 def _baskets(interactions: DataFrame, numbers: DataFrame, history_items: int) -> DataFrame:
-    """The latest liked items of each user, as numbers in ascending order."""
-    liked = interactions.groupBy(*_USER, "item_id").agg(
-        F.sum("weight").alias("_weight"), F.max("last_event_at").alias("_at"), F.count("rating").alias("_ratings")
-    )
-    named = liked.where("_weight > 0 or _ratings > 0").join(numbers, on=["site_id", "item_id"], how="left")
+    """The latest liked items of each user, as numbers in ascending order, and the whole number that the user weighs."""
+    named = liked(interactions).join(numbers, on=["site_id", "item_id"], how="left")
     missing = F.raise_error(F.lit("models.ids: an item of features.interactions lacks a number; run number_ids for its day first"))
-    latest = F.struct((-F.unix_micros("_at")).alias("order"), F.coalesce("_number", missing.cast("int")).alias("number"))
+    latest = F.struct((-F.unix_micros("_last_event_at")).alias("order"), F.coalesce("_number", missing.cast("int")).alias("number"))
     items = F.slice(F.array_sort(F.collect_list(latest)), 1, history_items)["number"]
-    return named.groupBy(*_USER).agg(F.array_sort(items).alias("_items")).select("site_id", "_items")
+    baskets = named.groupBy(*USER).agg(F.array_sort(items).alias("_items"))
+    return baskets.select("site_id", "_items", F.rint(F.lit(_WEIGHT_UNIT) / F.size("_items")).cast("long").alias("_weight"))
 
 
-def _totals(baskets: DataFrame) -> dict[str, Totals]:
-    """The weight of all users of each item."""
-    weight = F.rint(F.lit(Totals.UNIT) / F.size("_items")).cast("long")
-    each = baskets.select("site_id", weight.alias("_weight"), F.explode("_items").alias("_number"))
-    summed = each.groupBy("site_id", "_number").agg(F.sum("_weight").alias("_weight")).orderBy("site_id", "_number")
-    return {site: Totals(part["_number"].to_numpy(), part["_weight"].to_numpy()) for site, part in by_site(summed.toArrow())}
+def _totals(baskets: DataFrame) -> tuple[dict[str, Totals], int]:
+    """The weight of all users of each item, and how many pairs the baskets hold."""
+    each = baskets.select("site_id", "_weight", F.size("_items").alias("_size"), F.explode("_items").alias("_number"))
+    # An item of a basket makes as many pairs as the basket has items.
+    summed = each.groupBy("site_id", "_number").agg(F.sum("_weight").alias("_weight"), F.sum("_size").alias("_pairs"))
+    table = summed.orderBy("site_id", "_number").toArrow()
+    totals = {site: Totals(part["_number"].to_numpy(), part["_weight"].to_numpy()) for site, part in by_site(table)}
+    return totals, pc.sum(table["_pairs"]).as_py() or 0
 
 
-def _counter(totals: Mapping[str, Totals], blocks: int, neighbours: int):  # type: ignore[no-untyped-def]
+def _counter(totals: Mapping[str, Totals], blocks: int, neighbours: int) -> OverArrow:
     def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         block: Block | None = None
         for batch in batches:
-            for place, site, baskets in _parts(pa.Table.from_batches([batch])):
-                if block is None or (block.number, block.site) != (place, site):
+            for number, site, part in _parts(pa.Table.from_batches([batch])):
+                if block is None or (block.number, block.site) != (number, site):
                     yield from block.nearest(neighbours) if block else ()
-                    block = Block(place, blocks, site, totals[site])
-                block.add(baskets)
+                    block = Block(number, blocks, site, totals[site])
+                block.add(part["_items"].combine_chunks(), part["_weight"].to_numpy())
         yield from block.nearest(neighbours) if block else ()
 
     return count
 
 
-def _parts(table: pa.Table) -> Iterator[tuple[int, str, pa.ListArray]]:
+def _parts(table: pa.Table) -> Iterator[tuple[int, str, pa.Table]]:
     """Baskets of one block and site after the other, in the order in which they come."""
-    for number in sorted(set(table["_block"].to_pylist())):
-        of_block = table.filter(pa.compute.equal(table["_block"], number))
-        for site, part in by_site(of_block):
-            yield number, site, part["_items"].combine_chunks()
+    for number in sorted(pc.unique(table["_block"]).to_pylist()):
+        for site, part in by_site(table.filter(pc.equal(table["_block"], number))):
+            yield number, site, part

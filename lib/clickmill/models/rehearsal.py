@@ -6,9 +6,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from clickmill.contracts.events import USER
 from clickmill.models import als, neighbours
 from clickmill.models import candidates as offers
-from clickmill.models.splits import USER
 
 TRAINED = ("als", "item_neighbours")
 MODELS = (*TRAINED, "popular")

@@ -19,11 +19,12 @@ FOUND_DDL = (
     "site_id string, user_id string, user_id_kind string, model_run_id string, "
     "item_id string, score double, candidate_rank int, because_item_id string"
 )
-_TEXTS, _NUMBERS = (
-    ("site_id", "user_id", "user_id_kind", "model_run_id", "item_id"),
-    (("score", pa.float64()), ("candidate_rank", pa.int32())),
+_FOUND = pa.schema(
+    {name: pa.string() for name in ("site_id", "user_id", "user_id_kind", "model_run_id", "item_id")}
+    | {"score": pa.float64(), "candidate_rank": pa.int32(), "because_item_id": pa.string()}
 )
-_FOUND = pa.schema([*((name, pa.string()) for name in _TEXTS), *_NUMBERS, ("because_item_id", pa.string())])
+OverArrow = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+"""What mapInArrow runs on each partition."""
 
 
 class Ranker(Protocol):
@@ -88,8 +89,8 @@ class Neighbours:
         return np.where(similar.max(axis=0) > 0, history[similar.argmax(axis=0)], -1)
 
 
-def scorer(rankers: Mapping[str, Ranker], per_user: int) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """For mapInArrow: users with `_recent`, `_kept` and `model_run_id` in, FOUND_DDL out."""
+def scorer(rankers: Mapping[str, Ranker], per_user: int) -> OverArrow:
+    """Users with `_recent`, `_kept` and `model_run_id` in, FOUND_DDL out."""
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

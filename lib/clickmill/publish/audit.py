@@ -3,7 +3,8 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from clickmill.publish.recommendations import POPULAR, USER
+from clickmill.contracts.events import USER
+from clickmill.publish.recommendations import POPULAR
 
 
 def counts(lists: DataFrame, candidates: DataFrame, choice: DataFrame) -> dict[str, int]:

@@ -4,7 +4,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.errors import GateRefused
-from clickmill.publish.recommendations import POPULAR, USER
+from clickmill.contracts.events import USER
+from clickmill.publish.recommendations import POPULAR
 
 ENOUGH_USERS = 20
 """Users from which on equal rankings can be no chance."""

@@ -8,9 +8,9 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
+from clickmill.contracts.events import USER
 from clickmill.contracts.tables import RECOMMENDATIONS
 
-USER = ("site_id", "user_id_kind", "user_id")
 POPULAR = "popular"
 _POLICY_VERSION = "v2"
 

@@ -8,11 +8,11 @@ import pandas as pd
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from clickmill.contracts.events import USER
 from clickmill.simulate.landing import item_id
 from clickmill.simulate.world import World
 
 _PAIR = ("site_id", "visitor_id")
-_USER = ("site_id", "user_id_kind", "user_id")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def oracle(shop: World, truth: DataFrame, users: DataFrame, barred: DataFrame, *
     """
     # Accounts and visitors are the same key behind another letter.
     numbers = truth.where("visitor_id is not null").select(F.substring("visitor_id", 2, 16).alias("_key"), "user_number").distinct()
-    gone = barred.groupBy(*_USER).agg(F.collect_set("item_id").alias("_gone"))
+    gone = barred.groupBy(*USER).agg(F.collect_set("item_id").alias("_gone"))
     known = users.withColumn("_key", F.substring("user_id", 2, 16)).join(numbers, on="_key", how="inner")
 
     def ranked(batches: Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
@@ -121,12 +121,12 @@ def oracle(shop: World, truth: DataFrame, users: DataFrame, barred: DataFrame, *
             for row, items in enumerate(batch["_gone"]):
                 odds[row, [int(item) for item in ([] if items is None else items)]] = -1.0
             top = np.argsort(-odds, axis=1, kind="stable")[:, :k]
-            keys = batch[list(_USER)]
+            keys = batch[list(USER)]
             made = keys.loc[keys.index.repeat(k)].reset_index(drop=True)
             yield made.assign(rank=np.tile(np.arange(1, k + 1, dtype=np.int32), len(keys)), item=top.ravel())
 
     schema = "site_id string, user_id_kind string, user_id string, rank int, item long"
-    lists = known.join(gone, on=list(_USER), how="left").select(*_USER, "user_number", "_gone").mapInPandas(ranked, schema)
+    lists = known.join(gone, on=list(USER), how="left").select(*USER, "user_number", "_gone").mapInPandas(ranked, schema)
     return lists.withColumn("item_id", item_id(F.col("item"))).drop("item")
 
 
