@@ -97,7 +97,7 @@ def _show(lake: Lake, folder: Path) -> None:
 def _show_users(lake: Lake) -> None:
     """Users by the most events, so that there is a history to compare with; titles where the shop has an item table."""
     lists = lake.read(RECOMMENDATIONS).where(F.col("rank") <= SHOWN_ITEMS)
-    known = lists.where("user_id_kind != 'unknown' and source = 'als'").select("user_id").distinct()
+    known = lists.where("user_id_kind != 'unknown' and source != 'popular'").select("user_id").distinct()
     most = lake.read(EVENTS).where("not is_bot").join(known, on="user_id", how="left_semi").groupBy("user_id").count()
     users = most.orderBy(F.desc("count"), "user_id").limit(SHOWN_USERS)
     newest = lake.read(ITEMS).groupBy("site_id", "item_id").agg(F.max_by("category", "known_from").alias("category"))
