@@ -14,7 +14,7 @@ PACKAGED := setup.py pyproject.toml $(shell find lib schemas conf expectations j
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-demo: setup ## the whole river on real purchases; or SOURCE=<name> FILE=<file, folder or glob>
+demo: setup ## the whole river on a simulated shop; or SOURCE=completejourney; or SOURCE=<name> FILE=<file, folder or glob>
 	@$(IN_ENV) .venv/bin/python -m clickmill.demo $(if $(SOURCE),--source '$(SOURCE)') $(if $(FILE),--file '$(FILE)')
 
 test: setup ## all tests, in two processes; or ARGS='<options and files for pytest>'

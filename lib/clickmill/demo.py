@@ -1,27 +1,31 @@
 """The main job on one file, from landing to recommendations, and what came of it."""
 
 import subprocess
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pyspark.sql import functions as F
 
-from clickmill import config, job, log, river, session, terminal
+from clickmill import config, job, log, river, session, terminal, truth
 from clickmill.contracts import reasons
 from clickmill.contracts.days import Days
-from clickmill.contracts.errors import ClickmillError, UsageError
-from clickmill.contracts.tables import ALL, EVENTS, ITEMS, RECOMMENDATIONS, REJECTS
+from clickmill.contracts.errors import ClickmillError, GateRefused, UsageError
+from clickmill.contracts.tables import ALL, EVALUATIONS, EVENTS, ITEMS, RECOMMENDATIONS, REJECTS
 from clickmill.ingest import ingest, landings
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
+from clickmill.simulate import landing
 
+SIMULATED = "simulated"
+SIMULATED_EVENTS, SIMULATED_DAYS, SEED = 250_000, 28, 20240501
 SHOWN_USERS = 3
 SHOWN_ITEMS = 5
 
 
 def main(
-    source: Annotated[str, typer.Option(help="Source to run; see `clickmill sources list`.")] = "completejourney",
+    source: Annotated[str, typer.Option(help="Source to run, see `clickmill sources list`; or simulated.")] = SIMULATED,
     file: Annotated[str | None, typer.Option(help="Landing file, folder or glob.")] = None,
 ) -> None:
     """Run the whole river over one source, and show what came of it."""
@@ -29,24 +33,60 @@ def main(
 
 
 def _demo(source: str, file: str | None) -> None:
-    if file is None and source != "completejourney":
-        raise UsageError(f"say which file of {source} to run: make demo SOURCE={source} FILE=<file, folder or glob>")
     folder = Path("demo") / source
-    conf = config.load("local", {"lake.root": str(folder / "lake"), "landing.source": source})
+    landed = _landed(source, file, folder)
+    conf = config.load("local", {"lake.root": str(folder / "lake"), "landing.source": landed.source})
     log.configure(conf.run.log_folder)
     terminal.out.rule("the river")
     terminal.out.print(river.text(), markup=False)
-    path = file or _packaged("transactions.parquet")
     with session.started("clickmill demo") as spark, session.set_for(spark, ingest.SPARK_CONF):
-        days = landings.days(spark, conf.source(), path, zone=conf.shop.zone)
+        if landed.simulates and not Path(landed.path).exists():
+            landing.write(spark, seed=SEED, days=SIMULATED_DAYS, events=SIMULATED_EVENTS, out=str(folder / "shop"))
+        days = landings.days(spark, conf.source(), landed.path, zone=conf.shop.zone)
     terminal.out.rule(f"{source}: {days}, {len(days)} days")
-    for states, name in (("items", "products.parquet"), ("users", "demographics.parquet")) if file is None else ():
-        _submit(f"ingest_{states}", days, f"{source}_{states}", _packaged(name), conf.lake.root)
-    _submit("ingest_events", days, source, path, conf.lake.root)
-    changes: dict[str, Any] = {"lake.root": conf.lake.root}
+    for states, (named, path) in landed.states.items():
+        _submit(f"ingest_{states}", days, named, path, conf.lake.root)
+    _submit("ingest_events", days, landed.source, landed.path, conf.lake.root)
     with session.started("clickmill demo") as spark:
-        job.perform(river.flow(None), "local", days, changes)
+        refused = _flow(days, {"lake.root": conf.lake.root})
         _show(Lake(spark, conf.lake.root), folder)
+        if landed.simulates:
+            _show_truth(Lake(spark, conf.lake.root), f"{folder}/shop-truth", conf, days)
+    if refused is not None:
+        raise refused
+
+
+@dataclass(frozen=True)
+class _Landed:
+    """Landing files of a demo: of events, and of the states of items and users where there are any."""
+
+    source: str
+    path: str
+    states: dict[str, tuple[str, str]] = field(default_factory=dict)
+    simulates: bool = False
+
+
+def _landed(source: str, file: str | None, folder: Path) -> _Landed:
+    if file is not None:
+        return _Landed(source, file)
+    if source == SIMULATED:
+        items = {"items": ("items_jsonl", str(folder / "shop" / "items"))}
+        return _Landed("events_jsonl", str(folder / "shop" / "landing"), items, simulates=True)
+    if source == "completejourney":
+        names = {"items": "products.parquet", "users": "demographics.parquet"}
+        states = {states: (f"{source}_{states}", _packaged(name)) for states, name in names.items()}
+        return _Landed(source, _packaged("transactions.parquet"), states)
+    raise UsageError(f"say which file of {source} to run: make demo SOURCE={source} FILE=<file, folder or glob>")
+
+
+def _flow(days: Days, changes: dict[str, Any]) -> GateRefused | None:
+    """Run the river; a release that is refused is told at the end, after what there is was shown."""
+    try:
+        job.perform(river.flow(None), "local", days, changes)
+    except GateRefused as error:
+        terminal.out.print(f"refused: {error}", markup=False)
+        return error
+    return None
 
 
 def _packaged(name: str) -> str:
@@ -87,11 +127,36 @@ def _show(lake: Lake, folder: Path) -> None:
     by_reason = reasons.counted(lake.read(REJECTS), "reasons", "kind")
     for row in by_reason.orderBy("kind", F.desc("count")).collect():
         terminal.out.print(f"  {row.kind:<8} {row.reason:<32} {row['count']:>12,}")
-    terminal.out.rule(f"recommendations of {SHOWN_USERS} users")
-    _show_users(lake)
+    terminal.out.rule("models, judged by users with a history")
+    _show_models(lake)
+    if lake.exists(RECOMMENDATIONS):
+        terminal.out.rule(f"recommendations of {SHOWN_USERS} users")
+        _show_users(lake)
     terminal.out.rule("where things are")
     terminal.out.print(f"tables     {folder}/lake/<layer>/<table>   (clickmill show TABLE --lake {folder}/lake)")
     terminal.out.print(f"checks     {log.folder()}/data_docs/<table>.html\nlogs       {log.folder()}/clickmill.log")
+
+
+def _show_models(lake: Lake) -> None:
+    """Each model with its metrics and their intervals of 95 %."""
+    known = lake.read(EVALUATIONS).where("is_current and slice = 'known'")
+    newest = known.where(F.col("as_of_date") == known.agg(F.max("as_of_date")).first()[0])  # type: ignore[index]
+    grid = terminal.grid("site", "model", "metric", "value", "interval", "users", right=("value", "users"))
+    for row in newest.orderBy("site_id", "metric", "model").collect():
+        name = f"{row.metric}@{row.list_length}"
+        grid.add_row(row.site_id, row.model, name, f"{row.value:.4f}", f"{row.low:.4f} to {row.high:.4f}", f"{row.user_count:,}")
+    terminal.out.print(grid)
+
+
+def _show_truth(lake: Lake, folder: str, conf: config.Config, days: Days) -> None:
+    """What was planted, and how much of it was found."""
+    terminal.out.rule("planted truth, and how much of it was found")
+    grid = terminal.grid("what", "found", "of", "floor", "", right=("found", "of", "floor"))
+    for one in truth.findings(lake, folder, conf, days.last):
+        floor = "" if one.floor is None else f"{'<=' if one.is_ceiling else '>='} {one.floor:.3%}"
+        holds = "" if one.floor is None else "[green]holds[/green]" if one.holds else "[red]falls short[/red]"
+        grid.add_row(one.what, f"{one.share:.3%}", f"{one.count:,}", floor, holds)
+    terminal.out.print(grid)
 
 
 def _show_users(lake: Lake) -> None:

@@ -22,7 +22,7 @@ LAYERS = (
     {"execution", "river"},
     {"staleness", "terminal"},
     {"job"},
-    {"doctor"},
+    {"doctor", "truth"},
     {"cli", "demo"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -91,11 +91,12 @@ def test_an_outside_tool_is_imported_in_its_one_file(tool: str) -> None:
 
 
 def test_what_a_simulation_plants_is_known_to_nobody_but_the_simulator() -> None:
-    """Its one door is `landing`, which the command line opens; a job that knew the truth could not be judged by it."""
+    """Its doors are `landing`, which makes a shop, and `found`, which compares; a job that knew the truth could not be judged by it."""
     files = [*SOURCE.rglob("*.py"), *(TOP / "jobs").rglob("*.py")]
     outside = [file for file in files if SOURCE / "simulate" not in file.parents]
     users = {(file.name, name) for file in outside for name in imported(file) if part(name) == "simulate"}
-    assert users == {("cli.py", "clickmill.simulate.landing")}
+    doors = {("cli.py", "clickmill.simulate.landing"), ("demo.py", "clickmill.simulate.landing"), ("truth.py", "clickmill.simulate.found")}
+    assert users == doors | {("truth.py", "clickmill.simulate.found.Finding")}
 
 
 def test_only_session_builds_a_spark_session() -> None:

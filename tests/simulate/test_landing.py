@@ -42,7 +42,7 @@ def test_a_line_says_nothing_of_what_is_true_of_it(written) -> None:
     keys = {key for one in parsed for key in one}
     assert keys <= {
         "event_id", "site_id", "event_type", "event_at", "received_at", "source_order", "visitor_id", "account_id", "item_id", "quantity",
-        "price", "currency", "order_id", "rating", "review_text", "query", "page_url", "category", "device", "request_id",
+        "price", "currency", "order_id", "campaign_id", "rating", "review_text", "query", "page_url", "category", "device", "request_id",
         "impression_id", "placement", "position", "propensity", "experiment", "variant",
     }  # fmt: skip
     assert {one["site_id"] for one in parsed} == {"shop"} and all(len(one["item_id"]) == 10 for one in parsed if "item_id" in one)
@@ -60,8 +60,14 @@ def test_the_dirt_has_its_shares_and_each_delivery_one_fate(written) -> None:
     assert originals.event_id.is_unique and set(copies.of_event_id) <= set(originals.event_id)
 
 
-def test_the_catalogue_lands_on_the_first_day(written) -> None:
+def test_the_catalogue_lands_on_the_first_day_and_what_sold_out_or_came_again_on_its_own(written) -> None:
     out, _ = written
+    first, end = WORLD.sold_out
+    for day in range(1, WORLD.days):
+        changed = [json.loads(line) for line in (out / "items" / f"items-2024-03-0{day + 1}.jsonl").read_text().splitlines()]
+        gone, back = ({f"{item:010d}" for item in ((days == day) & (first < end)).nonzero()[0]} for days in (first, end))
+        assert {one["item_id"] for one in changed if one["stock"] == 0} == gone and gone
+        assert {one["item_id"] for one in changed if one["stock"] == landing.FULL_STOCK} == back
     states = [json.loads(line) for line in (out / "items" / "items-2024-03-01.jsonl").read_text().splitlines()]
     assert len(states) == WORLD.items and states[7]["item_id"] == "0000000007"
     assert float(states[7]["price"]) == WORLD.prices[7] and states[7]["category"] == f"category {WORLD.categories[7]}"

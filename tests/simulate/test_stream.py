@@ -96,6 +96,29 @@ def test_a_coupon_moves_those_it_can_move_and_nobody_else() -> None:
     assert np.array_equal(with_it > without, (uplift > 0) & (without < 0.98)) and 0.45 < np.mean(uplift > 0) < 0.55
 
 
+def test_a_campaign_moves_its_audience_and_names_itself_to_nobody_else(events: pd.DataFrame) -> None:
+    users, campaign = np.repeat(np.arange(5_000), 3), np.tile(np.arange(3), 5_000)
+    reached, uplift = responses.in_audience(WORLD, users, campaign), responses.campaign_uplift(WORLD, users, campaign)
+    items = np.array([np.flatnonzero(WORLD.campaigns == number)[0] for number in campaign])
+    plain = 1 / (1 + np.exp(4.4 - 0.9 * responses.taste(WORLD, users, items)))
+    assert np.allclose(responses.cart_probability(WORLD, users, items), np.minimum(plain * (1 + uplift * reached), 0.98))
+    assert 0.78 < reached.mean() < 0.82 and 0.48 < (uplift > 0).mean() < 0.52
+    ads = events[(events.event_type == "impression") | (events.event_type == "click")]
+    of_item = WORLD.campaigns[ads.item.to_numpy(dtype=np.int64)]
+    expected = np.where(responses.in_audience(WORLD, ads.user_number.to_numpy(), of_item), of_item, -1)
+    assert np.array_equal(ads.campaign.fillna(-1).to_numpy(dtype=np.int64), expected)
+    assert events.campaign[~events.index.isin(ads.index)].isna().all() and set(expected) == {-1, 0, 1, 2}
+
+
+def test_nothing_is_bought_while_it_is_sold_out(events: pd.DataFrame) -> None:
+    first, end = WORLD.sold_out
+    assert 0.06 < (first < end).mean() < 0.10 and WORLD.in_stock(np.arange(WORLD.items), first).mean() == (first == end).mean()
+    bought = events[events.event_type == "purchase"]
+    item, day = bought.item.to_numpy(dtype=np.int64), (bought.at_ms // 86_400_000).to_numpy()
+    # A visit that began the day before may end on the first day.
+    assert not ((day > first[item]) & (day < end[item])).any() and len(bought) > 500
+
+
 def test_the_number_of_users_makes_about_the_events_that_were_asked_for(events: pd.DataFrame) -> None:
     assert abs(len(events) / (USERS * WORLD.days * stream.EVENTS_A_USER_DAY) - 1) < 0.15
     assert stream.users_for(10, 14) == 250 and stream.users_for(1_000_000, 14) == 13_250

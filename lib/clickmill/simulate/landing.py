@@ -1,6 +1,7 @@
 """Deliveries -> landing files, as a shop's systems would write them, and the truth beside them in a folder of its own."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -10,8 +11,8 @@ from clickmill.contracts import hadoop
 from clickmill.simulate import dirt, stream
 from clickmill.simulate.world import World
 
-SITE = "shop"
 CURRENCY = "EUR"
+FULL_STOCK = 100
 _LINES_A_FILE = 2_000_000
 _REVIEWS = ("awful, sent back at once", "rather poor", "it is all right", "good, I would buy it again", "wonderful, could not be better")
 _TRUTH = (
@@ -30,7 +31,7 @@ class Written:
     deliveries: int
 
 
-def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str) -> Written:
+def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str, site: str = "shop") -> Written:
     """Write landing files of about `events` events in `days` days to `<out>/landing`, the truth to `<out>-truth`.
 
     Each day has a file, some a second one with what came late; one day's file is
@@ -43,7 +44,7 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str) -
     told = _told(dirt.deliveries(stream.true_events(spark, world, users), world), world)
     truth, landing = f"{out.rstrip('/')}-truth", f"{out.rstrip('/')}/landing"
     # The truth holds the lines too, so that all is made once and the files are only another order of it.
-    told.select(*_TRUTH, "received_at", _line(world).alias("line")).write.parquet(f"{truth}/deliveries")
+    told.select(F.lit(site).alias("site_id"), *_TRUTH, "received_at", _line(world, site).alias("line")).write.parquet(f"{truth}/deliveries")
     told_world = spark.createDataFrame([(seed, days)], "seed long, days int")
     told_world.coalesce(1).write.json(f"{truth}/world")
     made = spark.read.parquet(f"{truth}/deliveries")
@@ -55,8 +56,8 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str) -
     _named(spark, f"{landing}-parts", landing)
     _delivered_again(spark, landing)
     items = f"{out.rstrip('/')}/items"
-    _items(spark, world).coalesce(1).write.text(f"{items}-parts")
-    _named(spark, f"{items}-parts", items, f"items-{world.first_day}")
+    _items(spark, world, site).coalesce(1).write.partitionBy("landing_date", "file").text(f"{items}-parts")
+    _named(spark, f"{items}-parts", items)
     for folder in (landing, items):
         _without_checksums(spark, folder)
     return Written(landing, truth, users, count)
@@ -84,13 +85,13 @@ def _hex(letter: str, key: Column) -> Column:
     return F.concat(F.lit(letter), F.lpad(F.lower(F.hex(key)), 16, "0"))
 
 
-def _line(world: World) -> Column:
+def _line(world: World, site: str) -> Column:
     """One JSON object, in our plain form; a broken one where that is its fate."""
     kind, is_broken = F.col("broken_kind"), F.col("fate") == "malformed"
     price = F.when(F.col("fate") == "outlier", F.col("price") * 1000).otherwise(F.col("price")).cast("decimal(18,2)").cast("string")
     fields = {
         "event_id": F.col("event_id"),
-        "site_id": F.lit(SITE),
+        "site_id": F.lit(site),
         "event_type": F.when(kind == "unknown_event_type", "teleport").otherwise(F.col("event_type")),
         "event_at": F.when(kind == "bad_event_at", "yesterday").when(F.col("fate") != "no_time", _iso("event_at")),
         "received_at": _iso("received_at"),
@@ -107,6 +108,7 @@ def _line(world: World) -> Column:
         "query": F.when(F.col("event_type") == "search", F.concat(F.lit("things like "), F.pmod("event_key", F.lit(500)).cast("string"))),
         "page_url": F.when(F.col("event_type") == "page_view", F.concat(F.lit("/page/"), F.pmod("event_key", F.lit(30)).cast("string"))),
         "category": F.when(F.col("category").isNotNull(), F.concat(F.lit("category "), F.col("category").cast("string"))),
+        "campaign_id": F.when(F.col("campaign").isNotNull(), F.concat(F.lit("campaign "), F.col("campaign").cast("string"))),
         "device": F.when(F.pmod("visitor_key", F.lit(3)) == 0, "desktop").otherwise("mobile"),
         "request_id": _hex("r", F.col("request_key")),
         "impression_id": F.when(F.col("request_key").isNotNull(), F.concat(_hex("r", F.col("request_key")), F.lit("-"), F.col("position"))),
@@ -130,24 +132,40 @@ def _iso(name: str) -> Column:
     return F.date_format(name, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")
 
 
-def _items(spark: SparkSession, world: World) -> DataFrame:
-    """The state of every item on the first day, one JSON object a line."""
-    rows = [
-        (f"{item:010d}", f"category {category}", f"thing {item}", f"{price:.2f}", 100)
-        for item, (category, price) in enumerate(zip(world.categories.tolist(), world.prices.tolist(), strict=True))
+def _items(spark: SparkSession, world: World, site: str) -> DataFrame:
+    """The state of every item on the first day, and of those that were sold out or came again on the days after; one JSON object a line."""
+    first, end = world.sold_out
+    changes = [
+        (int(item), int(day), stock)
+        for days, stock in ((first, 0), (end, FULL_STOCK))
+        for item, day in enumerate(days)
+        if first[item] < end[item]
     ]
-    frame = spark.createDataFrame(rows, "item_id string, category string, title string, price string, stock int")
-    return frame.select(F.to_json(F.struct(F.lit(SITE).alias("site_id"), *frame.columns, F.lit(CURRENCY).alias("currency"))).alias("value"))
+    states = [(item, 0, FULL_STOCK) for item in range(world.items)] + [one for one in changes if one[1] < world.days]
+    rows = [
+        (
+            world.first_day + timedelta(days=day),
+            f"{item:010d}",
+            f"category {world.categories[item]}",
+            f"thing {item}",
+            f"{world.prices[item]:.2f}",
+            stock,
+        )
+        for item, day, stock in sorted(states)
+    ]
+    frame = spark.createDataFrame(rows, "landing_date date, item_id string, category string, title string, price string, stock int")
+    told = F.struct(F.lit(site).alias("site_id"), *frame.columns[1:], F.lit(CURRENCY).alias("currency"))
+    return frame.select("landing_date", F.lit("items").alias("file"), F.to_json(told).alias("line"))
 
 
-def _named(spark: SparkSession, parts: str, landing: str, stem: str | None = None) -> None:
+def _named(spark: SparkSession, parts: str, landing: str) -> None:
     """Move Spark's part files to names that say what they are: `<file>-<day>.jsonl`, numbered where a day has several."""
     files, folder = hadoop.at(spark, parts)
     files.mkdirs(hadoop.at(spark, landing)[1])
     numbers: dict[str, int] = {}
-    for path in _found(spark, f"{parts}/part-*" if stem else f"{parts}/*/*/part-*"):
+    for path in _found(spark, f"{parts}/*/*/part-*"):
         names = dict(part.split("=", 1) for part in path.split("/") if "=" in part)
-        name = stem or f"{names['file']}-{names['landing_date']}"
+        name = f"{names['file']}-{names['landing_date']}"
         numbers[name] = numbers.get(name, 0) + 1
         target = f"{landing}/{name}{f'.{numbers[name]}' if numbers[name] > 1 else ''}.jsonl"
         files.rename(hadoop.at(spark, path)[1], hadoop.at(spark, target)[1])

@@ -1,18 +1,20 @@
 """How people answer what they are shown: probabilities that are known functions of features and of their crosses.
 
 Click     = examination of the position x relevance of the item to the user at that hour
-Cart      = relevance to the user
-Purchase  = of what lies in the cart: price against the user's purse, raised by a coupon for those it moves
+Cart      = relevance to the user, raised by the campaign of the item for those in its audience whom it moves
+Purchase  = of what lies in the cart: price against the user's purse, raised by a coupon for those it moves; none while sold out
 """
 
 import numpy as np
 
 from clickmill.simulate.block import Block, Columns, event
 from clickmill.simulate.draws import Flags, Floats, Ints, normal, uniform
+from clickmill.simulate.visits import DAY_S
 from clickmill.simulate.world import World
 
 SHOWN = 3  # ads of one request
 EXAMINATION = np.array([0.9, 0.6, 0.4])  # of positions 1, 2, 3
+AUDIENCE = 0.8  # of users, for each campaign; the others see its ads without its name, and are not moved
 EXPLORED = 0.3  # share of ads that are drawn evenly; the others by popularity
 _LATER = np.array([0.75, 0.2, 0.05])  # in which visit what was carted is bought: this one, the next, the one after
 _REVIEWED, _SENT_BACK = 0.12, 0.04
@@ -32,7 +34,19 @@ def click_probability(world: World, users: Ints, items: Ints, position: Ints, ho
 
 def cart_probability(world: World, users: Ints, items: Ints) -> Floats:
     """Probability that an item just viewed goes into the cart. Shapes (n,)"""
-    return _logistic(-4.4 + 0.9 * taste(world, users, items))
+    campaign = world.campaigns[items]
+    raised = 1 + campaign_uplift(world, users, campaign) * in_audience(world, users, campaign)
+    return np.asarray(np.minimum(_logistic(-4.4 + 0.9 * taste(world, users, items)) * raised, 0.98))
+
+
+def campaign_uplift(world: World, users: Ints, campaign: Ints) -> Floats:
+    """By which share a campaign raises the probability of a cart: half of the users are not moved at all. Shapes (n,)"""
+    return np.maximum(0.0, 0.6 * normal(world.seed, "moved by campaign", users, campaign))
+
+
+def in_audience(world: World, users: Ints, campaign: Ints) -> Flags:
+    """Whom a campaign reaches, by lot; nobody where there is none. Shapes (n,)"""
+    return np.asarray((campaign >= 0) & (uniform(world.seed, "audience of campaign", users, campaign) < AUDIENCE))
 
 
 def purchase_probability(world: World, users: Ints, items: Ints, treated: Flags) -> Floats:
@@ -86,6 +100,8 @@ def purchases(block: Block, steps: Columns) -> list[Columns]:
     buys = block.draw("buys", carted["session"], carted["step"]) < chance
     ends_s = _ends(block, steps)
     bought = _later(block, carted, buys, "visit of purchase", ends_s, 20.0)
+    can_be = world.in_stock(bought["item"], (block.start_s[bought["session"]] // DAY_S).astype(np.int64))
+    bought = {name: values[can_be] for name, values in bought.items()}
     orders = event(bought, kind="purchase", order=2)
     is_back = block.draw("sends back", carted["session"], carted["step"]) < _SENT_BACK
     told = block.draw("reviews", carted["session"], carted["step"]) < _REVIEWED

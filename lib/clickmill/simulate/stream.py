@@ -23,7 +23,8 @@ _TYPES: dict[str, pa.DataType] = {
     "event_key": pa.int64(), "visitor_key": pa.int64(), "user_number": pa.int64(), "bot_family": pa.int32(), "has_account": pa.bool_(),
     "session_number": pa.int64(), "at_ms": pa.int64(), "source_order": pa.int32(), "event_type": pa.string(), "item": pa.int64(),
     "category": pa.int64(), "price": pa.float64(), "quantity": pa.int32(), "order_key": pa.int64(), "rating": pa.int32(),
-    "request_key": pa.int64(), "position": pa.int32(), "propensity": pa.float64(), "variant": pa.string(),
+    "request_key": pa.int64(), "position": pa.int32(), "propensity": pa.float64(), "campaign": pa.int64(),
+    "variant": pa.string(),
 }  # fmt: skip
 
 
@@ -79,6 +80,7 @@ def _columns(world: World, users: Ints, family: Ints, made: Columns) -> Columns:
     place = (user, made["number"], made["step"], kind * 64 + made["order"] * 8 + made["position"])
     in_orders = np.isin(made["kind"], ("purchase", "refund"))
     in_requests = made["request"] >= 0
+    campaign = np.where(has_item, world.campaigns[item], -1)
     priced = has_item & (made["kind"] != "review")
     return {
         "event_key": _key(seed, "event", *place),
@@ -99,6 +101,7 @@ def _columns(world: World, users: Ints, family: Ints, made: Columns) -> Columns:
         "request_key": _masked(_key(seed, "request", user, made["number"], made["request"]), in_requests),
         "position": _masked(made["position"], in_requests),
         "propensity": _masked(made["propensity"], in_requests),
+        "campaign": _masked(campaign, in_requests & responses.in_audience(world, user, campaign)),
         "variant": np.where(responses.treated(world, user), "coupon", "none"),
     }
 

@@ -6,13 +6,15 @@ from functools import cached_property
 
 import numpy as np
 
-from clickmill.simulate.draws import Floats, Ints, chosen, normal, uniform
+from clickmill.simulate.draws import Flags, Floats, Ints, chosen, normal, uniform
 
 TASTES = 8  # length of the vectors of taste: the truth has this rank
 CATEGORIES = 40
 HABITS = 3  # items that often follow an item
+CAMPAIGNS = 3  # each advertises a quarter of the categories; a quarter is never advertised
 _TASTE_STRENGTH = 1.6  # how far taste moves the odds of an item against its popularity
 _ZIPF_SHIFT = 10  # popularity is 1 / (rank + shift)
+_SOLD_OUT_SHARE = 0.08  # of items, once in the stream
 _BOT_SHARE = 0.02
 _OTHER_BOT_SHARE = 0.002  # the second family, which no rule was tuned for
 
@@ -67,6 +69,28 @@ class World:
         starts = np.cumsum(sizes) - sizes
         place = uniform(self.seed, "follower of item", np.arange(self.items)[:, None], np.arange(HABITS)) ** 2
         return np.asarray(order[starts[self.categories][:, None] + (place * sizes[self.categories][:, None]).astype(np.int64)])
+
+    @cached_property
+    def campaigns(self) -> Ints:
+        """Campaign that advertises each item, by its category; -1 where none does. Shapes (items,)"""
+        quarter = self.categories % (CAMPAIGNS + 1)
+        return np.where(quarter < CAMPAIGNS, quarter, -1)
+
+    @cached_property
+    def sold_out(self) -> tuple[Ints, Ints]:
+        """The day from which each item is sold out, and the day from which it is not any more; two equal days where it never is.
+
+        Shapes  twice (items,), days from 0
+        """
+        items = np.arange(self.items)
+        happens = uniform(self.seed, "sells out", items) < _SOLD_OUT_SHARE
+        first = 1 + (uniform(self.seed, "sells out on", items) * self.days).astype(np.int64)
+        return first, np.where(happens, first + 2 + (uniform(self.seed, "is sold out for", items) * 8).astype(np.int64), first)
+
+    def in_stock(self, items: Ints, day: Ints) -> Flags:
+        """Whether an item can be bought on a day. Shapes (n,)"""
+        first, end = self.sold_out
+        return np.asarray((day < first[items]) | (day >= end[items]))
 
     def user_vectors(self, users: Ints) -> Floats:
         """Taste of each user. Shapes (users, TASTES)"""

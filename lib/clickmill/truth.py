@@ -1,0 +1,62 @@
+"""How much of the truth of a simulation a lake has found: for the demo, tests and benchmarks. No job knows of it."""
+
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from clickmill.config import Config
+from clickmill.contracts.events import USER
+from clickmill.contracts.tables import BOTS, EVALUATIONS, EVENTS, INTERACTIONS, RAW_EVENTS, REJECTS
+from clickmill.lake import Lake
+from clickmill.metrics import ranking
+from clickmill.models import splits
+from clickmill.publish import recommendations as lists
+from clickmill.simulate import found
+from clickmill.simulate.found import Finding
+
+_READ = (RAW_EVENTS, REJECTS, BOTS, EVENTS, INTERACTIONS, EVALUATIONS)
+ORACLE_SHARE = 0.5
+"""What the best model must reach of the recall of one that knows the tastes."""
+
+
+def findings(lake: Lake, truth: str, conf: Config, last: date) -> list[Finding]:
+    """Copies, machines, sessions and tastes of a simulated shop, as far as the lake found them.
+
+    Needs   a lake that holds the simulated site, in our plain form, through `evaluate_models` as of `last`
+    """
+    told = lake.spark.read.parquet(f"{truth}/deliveries")
+    site = told.select("site_id").first()
+    assert site is not None, "a simulation holds events"
+    of_site = {table: lake.read(table).where(F.col("site_id") == site.site_id) for table in _READ}
+    own_ids = found.own_ids(of_site[RAW_EVENTS]).persist()
+    made = [
+        *found.copies(told, of_site[REJECTS], own_ids, lateness_days=conf.clean.lateness_days),
+        *found.machines(told, of_site[BOTS]),
+        *found.sessions(told, of_site[EVENTS], own_ids),
+        *_tastes(of_site[INTERACTIONS], of_site[EVALUATIONS], truth, conf, last),
+    ]
+    own_ids.unpersist()
+    return made
+
+
+def _tastes(interactions: DataFrame, evaluations: DataFrame, truth: str, conf: Config, last: date) -> list[Finding]:
+    """Recall of the models beside that of an oracle which knows what draws each user to each item, and of chance."""
+    spark, k, excludes = interactions.sparkSession, conf.publish.list_length, conf.publish.excludes_bought
+    cut = splits.trained_to(last, test_days=conf.evaluation.test_days)
+    interactions = interactions.where(F.col("event_date") <= F.lit(last))
+    kept = lists.bought(splits.before(interactions, cut))
+    targets = splits.targets(interactions, kept, cut, excludes_bought=excludes).where("is_known").drop("is_known")
+    users, shop = targets.select(*USER).distinct(), found.world(spark, truth)
+    barred = kept if excludes else kept.limit(0)
+    best = found.oracle(shop, spark.read.parquet(f"{truth}/deliveries"), users, barred, k=k).withColumn("model", F.lit("oracle"))
+    nothing = targets.select("site_id", "item_id").limit(0)
+    row = ranking.by_user(best, targets, nothing, k=k).agg(F.avg("recall").alias("recall"), F.count("*").alias("users")).first()
+    assert row is not None
+    known = evaluations.where("is_current and slice = 'known' and metric = 'recall'")
+    recalls = {one.model: one.value for one in known.where(F.col("as_of_date") == F.lit(last)).collect()}
+    best_recall, shares = max(recalls.values(), default=0.0), []
+    for model, value in sorted(recalls.items()):
+        floor = ORACLE_SHARE if value == best_recall else None
+        shares.append(Finding(f"recall@{k} of {model}, of the oracle's", value / row.recall, row.users, floor))
+    return [*shares, Finding(f"recall@{k} of chance, of the oracle's", k / shop.items / row.recall, row.users)]
