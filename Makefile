@@ -1,7 +1,7 @@
 # `make help` lists the targets. Those that need an environment set it up first (tools/setup.sh, nothing to do when nothing changed).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format golden wheel archive lock setup clean
+.PHONY: help demo test bench lint format golden wheel archive lock setup clean
 
 CACHE := $(or $(CLICKMILL_CACHE),.cache)
 UV := UV_CACHE_DIR=$(CACHE)/uv $(CACHE)/boot/bin/uv
@@ -19,6 +19,10 @@ demo: setup ## the whole river on a simulated shop; or SOURCE=completejourney; o
 
 test: setup ## all tests, in two processes; or ARGS='<options and files for pytest>'
 	@$(IN_ENV) .venv/bin/python -m pytest $(or $(ARGS),-n 2 --dist loadscope --no-loadscope-reorder)
+
+bench: setup ## how much of the truth is found at a million events; with GOWALLA=<folder> recommenders too; rewrites benchmarks/RESULTS.md
+	@$(IN_ENV) .venv/bin/python -m benchmarks.truth
+	@$(if $(GOWALLA),$(IN_ENV) .venv/bin/python -m benchmarks.gowalla '$(GOWALLA)',echo 'benchmarks.gowalla was left out: give its folder by GOWALLA=')
 
 lint: setup ## ruff, format, types, and the direction of imports
 	@.venv/bin/ruff check .

@@ -1,0 +1,154 @@
+"""Recommenders on Gowalla check-ins (NGCF/LightGCN split), beside published rows: Recall@20 and NDCG@20, all items ranked.
+
+python -m benchmarks.gowalla FOLDER [RANK ...]     FOLDER holds train.txt.gz and test.txt.gz: `user item item ...` a line
+
+ALS's parameters are chosen on a tenth of the training pairs, which no model saw; then all models are trained on the whole
+training part and judged once on the test part. Nothing else looks at the test part.
+"""
+
+import sys
+import time
+from datetime import date
+from functools import partial
+from typing import Any
+
+from pyspark.sql import DataFrame, Row, SparkSession, Window
+from pyspark.sql import functions as F
+
+from benchmarks import results
+from clickmill import config, session
+from clickmill.contracts.conform import conform
+from clickmill.contracts.events import USER
+from clickmill.contracts.tables import IDS, INTERACTIONS
+from clickmill.metrics import ranking
+from clickmill.models import als, candidates, ids, neighbours
+
+DAY = date(2024, 1, 1)
+K = 20
+ALPHAS = (3.0, 10.0, 30.0)
+REGULARISATIONS = (0.003, 0.01, 0.03, 0.1, 0.3)
+GRID_RANK, ITERATIONS = 64, 10
+RANKS = (64, 128, 256)
+VALIDATION_SHARE, JUDGED_SHARE = 0.1, 0.25
+PUBLISHED = {
+    "ItemCF": (0.1570, 0.1214),
+    "MF-BPR": (0.1627, 0.1378),
+    "EASE^R": (0.1765, 0.1467),
+    "LightGCN": (0.1820, 0.1547),
+    "SimpleX": (0.1872, 0.1557),
+}
+
+
+def main(folder: str, *ranks: str) -> None:
+    """Choose, train, judge, and write the section."""
+    conf = config.load("local")
+    with session.started("clickmill benchmark") as spark:
+        train, test = (pairs(spark, f"{folder}/{part}.txt.gz").persist() for part in ("train", "test"))
+        best, tried = _chosen(train, [int(rank) for rank in ranks] or list(RANKS))
+        past = interactions(train).persist()
+        models = {
+            "popular": partial(_popular, past, test),
+            "item_neighbours": partial(_neighbours, past, **conf.models.item_neighbours.model_dump()),
+            "als": partial(_als, past, **best),
+        }
+        rows = [_row(name, make, train, test) for name, make in models.items()]
+        users = test.select("user_id").distinct().count()
+    rows += [[f"{name}, published", *(f"{value:.4f}" for value in values), ""] for name, values in PUBLISHED.items()]
+    about = (
+        f"{users:,} test users, intervals of 95 % by user. Published rows: BARS leaderboard, gowalla_m1. ALS is Spark MLlib's, with {best}."
+    )
+    trials = "; ".join(f"rank {rank}, alpha {alpha:g}, regularisation {one:g}: {ndcg:.4f}" for (rank, alpha, one), ndcg in tried.items())
+    results.write(
+        "Gowalla",
+        ["model", f"Recall@{K}", f"NDCG@{K}", "trained, ranked and judged in"],
+        rows,
+        [about, f"NDCG@{K} on the validation part: {trials}."],
+    )
+
+
+def pairs(spark: SparkSession, path: str) -> DataFrame:
+    """One row per user and item: user_id, item_id."""
+    words = F.split("value", " ")
+    told = spark.read.text(path).select(words[0].alias("user_id"), F.explode(F.slice(words, 2, 100_000)).alias("item_id"))
+    return told.where("item_id != ''").distinct().withColumns({"site_id": F.lit("gowalla"), "user_id_kind": F.lit("account")})
+
+
+def interactions(train: DataFrame) -> DataFrame:
+    """features.interactions of one day: each pair is one thing that was bought, so that none is offered again."""
+    counts = {"event_count": 1, "purchase_count": 1, "refund_count": 0}
+    known = {name: F.lit(count).cast("long") for name, count in counts.items()} | {"rating": F.lit(None).cast("double")}
+    known |= {"event_date": F.lit(DAY), "weight": F.lit(1.0), "last_event_at": F.lit(DAY).cast("timestamp")}
+    return conform(train.withColumns(known), INTERACTIONS)
+
+
+def _row(name: str, make: Any, train: DataFrame, test: DataFrame) -> list[str]:
+    started = time.monotonic()
+    judged = _judged(make(), train, test)
+    told = [f"{judged[metric].value:.4f} ± {judged[metric].value - judged[metric].low:.4f}" for metric in ("recall", "ndcg")]
+    print(name, told, flush=True)
+    return [f"{name}, ours", *told, f"{time.monotonic() - started:.0f} s"]
+
+
+def _judged(found: DataFrame, train: DataFrame, targets: DataFrame) -> dict[str, Row]:
+    """Recall and NDCG of lists without the items of the training part, as means over the users of `targets`."""
+    rank = F.row_number().over(Window.partitionBy(*USER).orderBy("candidate_rank"))
+    new = found.join(train, on=[*USER, "item_id"], how="left_anti").withColumn("rank", rank).where(F.col("rank") <= K)
+    lists = new.select(F.lit("one").alias("model"), *USER, "rank", "item_id")
+    nothing = targets.select("site_id", "item_id").limit(0)
+    user_rows = ranking.by_user(lists, targets.select(*USER, "item_id"), nothing, k=K)
+    return {row.metric: row for row in ranking.means(user_rows, {"recall": "recall", "ndcg": "ndcg"}, ("model",)).collect()}
+
+
+def _chosen(train: DataFrame, ranks: list[int]) -> tuple[dict[str, float], dict[tuple[float, ...], float]]:
+    """The parameters of ALS with the best NDCG on pairs that were held out: alpha and regularisation first, then the rank."""
+    held, kept = train.where(_lot("user_id", "item_id") < VALIDATION_SHARE), train.where(_lot("user_id", "item_id") >= VALIDATION_SHARE)
+    held, kept = held.where(_lot("user_id") < JUDGED_SHARE).persist(), kept.persist()
+    past, tried = interactions(kept).persist(), {}
+
+    def ndcg(params: dict[str, float]) -> float:
+        key = tuple(params.values())
+        if key not in tried:
+            started = time.monotonic()
+            tried[key] = _judged(_als(past, **params, users=held.select(*USER).distinct()), kept, held)["ndcg"].value
+            print(f"{params}: NDCG@{K} {tried[key]:.4f}, {time.monotonic() - started:.0f} s", flush=True)
+        return tried[key]
+
+    best = max(({"rank": GRID_RANK, "alpha": alpha, "regularisation": one} for alpha in ALPHAS for one in REGULARISATIONS), key=ndcg)
+    best = max(({**best, "rank": rank} for rank in ranks), key=ndcg)
+    return best, tried
+
+
+def _lot(*names: str) -> Any:
+    return F.pmod(F.xxhash64(*names), F.lit(1_000_000)) / 1e6
+
+
+def _numbers(past: DataFrame) -> DataFrame:
+    return ids.new_ids(past, past.sparkSession.createDataFrame([], IDS.schema)).persist()
+
+
+def _als(past: DataFrame, *, rank: float, alpha: float, regularisation: float, users: DataFrame | None = None) -> DataFrame:
+    numbers = _numbers(past)
+    taste = als.with_numbers(als.strengths(past, as_of=DAY, half_life_days=90), numbers).persist()
+    fit: dict[str, Any] = {"rank": int(rank), "alpha": alpha, "regularisation": regularisation, "iterations": ITERATIONS, "seed": 20240501}
+    made = als.factors(taste, numbers, as_of=DAY, model_run_id="als", feedback="implicit", **fit).persist()
+    items = candidates.items_by_site(made, max_broadcast_bytes=2**30)
+    wanted = made if users is None else made.join(users.withColumnRenamed("user_id", "source_id"), on="source_id", how="left_semi")
+    return candidates.from_factors(wanted, candidates.histories(past), items, as_of=DAY, per_user=K)
+
+
+def _neighbours(past: DataFrame, **params: int) -> DataFrame:
+    near = neighbours.item_neighbours(past, _numbers(past), as_of=DAY, model_run_id="item_neighbours", **params)
+    by_site = candidates.neighbours_by_site(near, max_broadcast_bytes=2**30)
+    return candidates.from_neighbours(candidates.histories(past), by_site, as_of=DAY, per_user=K)
+
+
+def _popular(past: DataFrame, test: DataFrame) -> DataFrame:
+    """As many popular items for each user as the largest history takes away."""
+    most = past.groupBy(*USER).count().agg(F.max("count")).first()
+    assert most is not None
+    top = candidates.popular(past, as_of=DAY, popular_days=1, per_site=K + most[0]).select("item_id", "candidate_rank")
+    return test.select(*USER).distinct().crossJoin(F.broadcast(top))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
