@@ -82,7 +82,7 @@ class Bots(_Section):
     min_events: Count
     rate_events: Count
     burst_events: Count
-    regular_variation: Annotated[float, Field(ge=0)]
+    regular_gap_share: Share
     active_hours: Annotated[int, Field(ge=1, le=24)]
     breadth_items: Count
     breadth_share: Share

@@ -10,7 +10,7 @@ LIMITS = bots.Limits(
     min_events=4,
     rate_events=30,
     burst_events=10,
-    regular_variation=0.1,
+    regular_gap_share=0.8,
     active_hours=6,
     breadth_items=8,
     breadth_share=0.95,
@@ -46,6 +46,18 @@ def test_burst_fires_for_a_full_minute(spark: SparkSession) -> None:
 def test_regularity_fires_for_a_timer(spark: SparkSession) -> None:
     timer = [raw_event(clock(36_000 + 61 * n), visitor="bot", item_id="i1") for n in range(8)]
     assert rules(spark, timer + uneven("human", 8)) == {"bot": ["regularity"]}
+
+
+def test_a_timer_is_one_also_where_acts_of_it_are_lost_or_come_twice(spark: SparkSession) -> None:
+    seconds = [61 * n for n in range(20) if n not in (7, 13)] + [61 * 3 + 1]
+    assert rules(spark, [raw_event(clock(36_000 + second), visitor="bot", item_id="i1") for second in seconds]) == {"bot": ["regularity"]}
+
+
+def test_regularity_fires_from_its_share_of_even_gaps_on(spark: SparkSession) -> None:
+    # Gaps of a minute, the last of them an hour: four of five are even, or three of four.
+    visits = {"bot": [0, 60, 122, 180, 240, 3_840], "human": [0, 60, 122, 180, 3_780]}
+    rows = [raw_event(clock(36_000 + second), visitor=name, item_id="i1") for name, seconds in visits.items() for second in seconds]
+    assert rules(spark, rows) == {"bot": ["regularity"]}
 
 
 def test_waking_hours_and_breadth_fire(spark: SparkSession) -> None:
