@@ -8,6 +8,7 @@ training part and judged once on the test part. Nothing else looks at the test p
 
 import sys
 import time
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any
@@ -27,7 +28,7 @@ DAY = date(2024, 1, 1)
 K = 20
 ALPHAS = (3.0, 10.0, 30.0)
 REGULARISATIONS = (0.003, 0.01, 0.03, 0.1, 0.3)
-GRID_RANK, ITERATIONS = 64, 10
+GRID_RANK, ITERATIONS, HALF_LIFE_DAYS = 64, 10, 90  # all is of one day: nothing fades
 RANKS = (64, 128, 256)
 VALIDATION_SHARE, JUDGED_SHARE = 0.1, 0.25
 PUBLISHED = {
@@ -39,13 +40,23 @@ PUBLISHED = {
 }
 
 
+@dataclass(frozen=True)
+class Past:
+    """A training part as the models take it, made once however many are trained: features.interactions, numbers, strengths, histories."""
+
+    interactions: DataFrame
+    ids: DataFrame
+    pairs: DataFrame
+    histories: DataFrame
+
+
 def main(folder: str, *ranks: str) -> None:
     """Choose, train, judge, and write the section."""
     conf = config.load("local")
     with session.started("clickmill benchmark") as spark:
         train, test = (pairs(spark, f"{folder}/{part}.txt.gz").persist() for part in ("train", "test"))
         best, tried = _chosen(train, [int(rank) for rank in ranks] or list(RANKS))
-        past = interactions(train).persist()
+        past = _past(train)
         models = {
             "popular": partial(_popular, past, test),
             "item_neighbours": partial(_neighbours, past, **conf.models.item_neighbours.model_dump()),
@@ -101,15 +112,15 @@ def _judged(found: DataFrame, train: DataFrame, targets: DataFrame) -> dict[str,
 
 def _chosen(train: DataFrame, ranks: list[int]) -> tuple[dict[str, float], dict[tuple[float, ...], float]]:
     """The parameters of ALS with the best NDCG on pairs that were held out: alpha and regularisation first, then the rank."""
-    held, kept = train.where(_lot("user_id", "item_id") < VALIDATION_SHARE), train.where(_lot("user_id", "item_id") >= VALIDATION_SHARE)
-    held, kept = held.where(_lot("user_id") < JUDGED_SHARE).persist(), kept.persist()
-    past, tried = interactions(kept).persist(), {}
+    is_held = _lot("user_id", "item_id") < VALIDATION_SHARE
+    held, kept = train.where(is_held & (_lot("user_id") < JUDGED_SHARE)).persist(), train.where(~is_held).persist()
+    users, past, tried = held.select(*USER).distinct().persist(), _past(kept), {}
 
     def ndcg(params: dict[str, float]) -> float:
         key = tuple(params.values())
         if key not in tried:
             started = time.monotonic()
-            tried[key] = _judged(_als(past, **params, users=held.select(*USER).distinct()), kept, held)["ndcg"].value
+            tried[key] = _judged(_als(past, **params, users=users), kept, held)["ndcg"].value
             print(f"{params}: NDCG@{K} {tried[key]:.4f}, {time.monotonic() - started:.0f} s", flush=True)
         return tried[key]
 
@@ -122,31 +133,32 @@ def _lot(*names: str) -> Any:
     return F.pmod(F.xxhash64(*names), F.lit(1_000_000)) / 1e6
 
 
-def _numbers(past: DataFrame) -> DataFrame:
-    return ids.new_ids(past, past.sparkSession.createDataFrame([], IDS.schema)).persist()
+def _past(train: DataFrame) -> Past:
+    known = interactions(train).persist()
+    numbers = ids.new_ids(known, known.sparkSession.createDataFrame([], IDS.schema)).persist()
+    strengths = als.strengths(known, as_of=DAY, half_life_days=HALF_LIFE_DAYS)
+    return Past(known, numbers, als.with_numbers(strengths, numbers).persist(), candidates.histories(known).persist())
 
 
-def _als(past: DataFrame, *, rank: float, alpha: float, regularisation: float, users: DataFrame | None = None) -> DataFrame:
-    numbers = _numbers(past)
-    taste = als.with_numbers(als.strengths(past, as_of=DAY, half_life_days=90), numbers).persist()
+def _als(past: Past, *, rank: float, alpha: float, regularisation: float, users: DataFrame | None = None) -> DataFrame:
     fit: dict[str, Any] = {"rank": int(rank), "alpha": alpha, "regularisation": regularisation, "iterations": ITERATIONS, "seed": 20240501}
-    made = als.factors(taste, numbers, as_of=DAY, model_run_id="als", feedback="implicit", **fit).persist()
+    made = als.factors(past.pairs, past.ids, as_of=DAY, model_run_id="als", feedback="implicit", **fit).persist()
     items = candidates.items_by_site(made, max_broadcast_bytes=2**30)
     wanted = made if users is None else made.join(users.withColumnRenamed("user_id", "source_id"), on="source_id", how="left_semi")
-    return candidates.from_factors(wanted, candidates.histories(past), items, as_of=DAY, per_user=K)
+    return candidates.from_factors(wanted, past.histories, items, as_of=DAY, per_user=K)
 
 
-def _neighbours(past: DataFrame, **params: int) -> DataFrame:
-    near = neighbours.item_neighbours(past, _numbers(past), as_of=DAY, model_run_id="item_neighbours", **params)
+def _neighbours(past: Past, **params: int) -> DataFrame:
+    near = neighbours.item_neighbours(past.interactions, past.ids, as_of=DAY, model_run_id="item_neighbours", **params)
     by_site = candidates.neighbours_by_site(near, max_broadcast_bytes=2**30)
-    return candidates.from_neighbours(candidates.histories(past), by_site, as_of=DAY, per_user=K)
+    return candidates.from_neighbours(past.histories, by_site, as_of=DAY, per_user=K)
 
 
-def _popular(past: DataFrame, test: DataFrame) -> DataFrame:
+def _popular(past: Past, test: DataFrame) -> DataFrame:
     """As many popular items for each user as the largest history takes away."""
-    most = past.groupBy(*USER).count().agg(F.max("count")).first()
+    most = past.interactions.groupBy(*USER).count().agg(F.max("count")).first()
     assert most is not None
-    top = candidates.popular(past, as_of=DAY, popular_days=1, per_site=K + most[0]).select("item_id", "candidate_rank")
+    top = candidates.popular(past.interactions, as_of=DAY, popular_days=1, per_site=K + most[0]).select("item_id", "candidate_rank")
     return test.select(*USER).distinct().crossJoin(F.broadcast(top))
 
 

@@ -12,7 +12,6 @@ from pyspark.sql import SparkSession
 
 from benchmarks import results
 from clickmill import config, execution, river, session, truth
-from clickmill.contracts.days import Days
 from clickmill.ingest import landings
 from clickmill.lake import Lake
 from clickmill.simulate import landing
@@ -40,7 +39,7 @@ def main(events: int = 1_000_000) -> None:
 
 def _found(spark: SparkSession, folder: Path, made: landing.Written) -> list[Finding]:
     conf = config.load("local", {"lake.root": str(folder / "lake"), "landing.source": "events_jsonl", "landing.path": made.landing})
-    days: Days = landings.days(spark, conf.source(), made.landing, zone=conf.shop.zone)
+    days = landings.days(spark, conf.source(), made.landing, zone=conf.shop.zone)
     items = {"landing.source": "items_jsonl", "landing.path": str(folder / "shop" / "items")}
     execution.execute(river.job("ingest_items"), config.load("local", {"lake.root": conf.lake.root, **items}), days, spark)
     for one in river.flow("events_jsonl"):
@@ -52,9 +51,10 @@ def _write(events: int, found: dict[int, list[Finding]], notes: list[str]) -> No
     rows = []
     for findings in zip(*found.values(), strict=True):
         one = findings[0]
-        floor = "" if one.floor is None else f"{'<=' if one.is_ceiling else '>='} {one.floor:.3%}"
         shares = [f"{each.share:.3%} of {each.count:,}" for each in findings]
-        rows.append([one.what, floor, *shares, "" if one.floor is None else "yes" if all(each.holds for each in findings) else "**no**"])
+        rows.append(
+            [one.what, one.bound, *shares, "" if one.floor is None else "yes" if all(each.holds for each in findings) else "**no**"]
+        )
     columns = ["what", "floor", *(f"seed {seed}" for seed in found), "holds"]
     results.write(f"Planted truth found in {events:,} events of {DAYS} days", columns, rows, notes)
 

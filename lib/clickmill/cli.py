@@ -222,8 +222,8 @@ def simulate(
 
     def act() -> None:
         log.configure(config.load(env).run.log_folder)
-        if Path(out).exists() or Path(f"{out}-truth").exists():
-            raise UsageError(f"{out} or {out}-truth is there already; name a new folder")
+        if Path(out).exists() or Path(landing.truth_beside(out)).exists():
+            raise UsageError(f"{out} or {landing.truth_beside(out)} is there already; name a new folder")
         with terminal.progress(), session.started("clickmill simulate") as spark:
             made = landing.write(spark, seed=seed, days=days, events=events, out=out)
         terminal.out.print(

@@ -16,6 +16,7 @@ from clickmill.contracts.tables import ALL, EVALUATIONS, EVENTS, ITEMS, RECOMMEN
 from clickmill.ingest import ingest, landings
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
+from clickmill.metrics import evaluation
 from clickmill.simulate import landing
 
 SIMULATED = "simulated"
@@ -49,9 +50,10 @@ def _demo(source: str, file: str | None) -> None:
     _submit("ingest_events", days, landed.source, landed.path, conf.lake.root)
     with session.started("clickmill demo") as spark:
         refused = _flow(days, {"lake.root": conf.lake.root})
-        _show(Lake(spark, conf.lake.root), folder)
+        lake = Lake(spark, conf.lake.root)
+        _show(lake, folder, days)
         if landed.simulates:
-            _show_truth(Lake(spark, conf.lake.root), f"{folder}/shop-truth", conf, days)
+            _show_truth(lake, landing.truth_beside(str(folder / "shop")), conf, days)
     if refused is not None:
         raise refused
 
@@ -113,7 +115,7 @@ class _Ended(ClickmillError):
         self.exit_code = code
 
 
-def _show(lake: Lake, folder: Path) -> None:
+def _show(lake: Lake, folder: Path, days: Days) -> None:
     ledger = Ledger(lake)
     terminal.out.rule("tables")
     grid = terminal.grid("table", "rows", "days", right=("rows", "days"))
@@ -128,7 +130,7 @@ def _show(lake: Lake, folder: Path) -> None:
     for row in by_reason.orderBy("kind", F.desc("count")).collect():
         terminal.out.print(f"  {row.kind:<8} {row.reason:<32} {row['count']:>12,}")
     terminal.out.rule("models, judged by users with a history")
-    _show_models(lake)
+    _show_models(lake, days)
     if lake.exists(RECOMMENDATIONS):
         terminal.out.rule(f"recommendations of {SHOWN_USERS} users")
         _show_users(lake)
@@ -137,12 +139,11 @@ def _show(lake: Lake, folder: Path) -> None:
     terminal.out.print(f"checks     {log.folder()}/data_docs/<table>.html\nlogs       {log.folder()}/clickmill.log")
 
 
-def _show_models(lake: Lake) -> None:
+def _show_models(lake: Lake, days: Days) -> None:
     """Each model with its metrics and their intervals of 95 %."""
-    known = lake.read(EVALUATIONS).where("is_current and slice = 'known'")
-    newest = known.where(F.col("as_of_date") == known.agg(F.max("as_of_date")).first()[0])  # type: ignore[index]
+    known = evaluation.by_known_users(lake.read(EVALUATIONS), days.last)
     grid = terminal.grid("site", "model", "metric", "value", "interval", "users", right=("value", "users"))
-    for row in newest.orderBy("site_id", "metric", "model").collect():
+    for row in known.orderBy("site_id", "metric", "model").collect():
         name = f"{row.metric}@{row.list_length}"
         grid.add_row(row.site_id, row.model, name, f"{row.value:.4f}", f"{row.low:.4f} to {row.high:.4f}", f"{row.user_count:,}")
     terminal.out.print(grid)
@@ -153,9 +154,8 @@ def _show_truth(lake: Lake, folder: str, conf: config.Config, days: Days) -> Non
     terminal.out.rule("planted truth, and how much of it was found")
     grid = terminal.grid("what", "found", "of", "floor", "", right=("found", "of", "floor"))
     for one in truth.findings(lake, folder, conf, days.last):
-        floor = "" if one.floor is None else f"{'<=' if one.is_ceiling else '>='} {one.floor:.3%}"
         holds = "" if one.floor is None else "[green]holds[/green]" if one.holds else "[red]falls short[/red]"
-        grid.add_row(one.what, f"{one.share:.3%}", f"{one.count:,}", floor, holds)
+        grid.add_row(one.what, f"{one.share:.3%}", f"{one.count:,}", one.bound, holds)
     terminal.out.print(grid)
 
 

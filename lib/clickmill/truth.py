@@ -9,7 +9,7 @@ from clickmill.config import Config
 from clickmill.contracts.events import USER
 from clickmill.contracts.tables import BOTS, EVALUATIONS, EVENTS, INTERACTIONS, RAW_EVENTS, REJECTS
 from clickmill.lake import Lake
-from clickmill.metrics import ranking
+from clickmill.metrics import evaluation, ranking
 from clickmill.models import splits
 from clickmill.publish import recommendations as lists
 from clickmill.simulate import found
@@ -34,27 +34,27 @@ def findings(lake: Lake, truth: str, conf: Config, last: date) -> list[Finding]:
         *found.copies(told, of_site[REJECTS], own_ids, lateness_days=conf.clean.lateness_days),
         *found.machines(told, of_site[BOTS]),
         *found.sessions(told, of_site[EVENTS], own_ids),
-        *_tastes(of_site[INTERACTIONS], of_site[EVALUATIONS], truth, conf, last),
+        *_tastes(told, of_site[INTERACTIONS], of_site[EVALUATIONS], truth, conf, last),
     ]
     own_ids.unpersist()
     return made
 
 
-def _tastes(interactions: DataFrame, evaluations: DataFrame, truth: str, conf: Config, last: date) -> list[Finding]:
+def _tastes(told: DataFrame, interactions: DataFrame, evaluations: DataFrame, truth: str, conf: Config, last: date) -> list[Finding]:
     """Recall of the models beside that of an oracle which knows what draws each user to each item, and of chance."""
-    spark, k, excludes = interactions.sparkSession, conf.publish.list_length, conf.publish.excludes_bought
+    k, excludes = conf.publish.list_length, conf.publish.excludes_bought
     cut = splits.trained_to(last, test_days=conf.evaluation.test_days)
     interactions = interactions.where(F.col("event_date") <= F.lit(last))
     kept = lists.bought(splits.before(interactions, cut))
     targets = splits.targets(interactions, kept, cut, excludes_bought=excludes).where("is_known").drop("is_known")
-    users, shop = targets.select(*USER).distinct(), found.world(spark, truth)
+    users, shop = targets.select(*USER).distinct(), found.world(told.sparkSession, truth)
     barred = kept if excludes else kept.limit(0)
-    best = found.oracle(shop, spark.read.parquet(f"{truth}/deliveries"), users, barred, k=k).withColumn("model", F.lit("oracle"))
+    best = found.oracle(shop, told, users, barred, k=k).withColumn("model", F.lit("oracle"))
     nothing = targets.select("site_id", "item_id").limit(0)
     row = ranking.by_user(best, targets, nothing, k=k).agg(F.avg("recall").alias("recall"), F.count("*").alias("users")).first()
     assert row is not None
-    known = evaluations.where("is_current and slice = 'known' and metric = 'recall'")
-    recalls = {one.model: one.value for one in known.where(F.col("as_of_date") == F.lit(last)).collect()}
+    known = evaluation.by_known_users(evaluations, last).where("metric = 'recall'")
+    recalls = {one.model: one.value for one in known.collect()}  # one row a model
     best_recall, shares = max(recalls.values(), default=0.0), []
     for model, value in sorted(recalls.items()):
         floor = ORACLE_SHARE if value == best_recall else None

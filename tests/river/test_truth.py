@@ -12,6 +12,7 @@ from clickmill.simulate import landing
 from clickmill.simulate.found import Finding
 
 SEEDS = (5_003, 6_007, 7_027)
+NEEDED = ("find_bots", "find_value_ranges", "clean_events", "build_interactions", "number_ids", "evaluate_models")
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,13 @@ def findings(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> d
     days = landings.days(spark, conf.source(), root["landing.path"], zone=conf.shop.zone)
     execution.execute(river.job("ingest_events"), conf, days, spark)
     for one in river.flow(None):
-        if one.WRITES[0].layer in ("clean", "features") or execution.name_of(one) in ("number_ids", "evaluate_models"):
+        if execution.name_of(one) in NEEDED:
             execution.execute(one, conf, days, spark)
     lake = Lake(spark, str(folder / "lake"))
-    return {seed: {one.what: one for one in truth.findings(lake, str(folder / f"{seed}-truth"), conf, days.last)} for seed in SEEDS}
+    return {
+        seed: {one.what: one for one in truth.findings(lake, landing.truth_beside(str(folder / f"{seed}")), conf, days.last)}
+        for seed in SEEDS
+    }
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -60,21 +60,28 @@ def _acts(rows: DataFrame) -> DataFrame:
     in_time = Window.partitionBy(*_DAY).orderBy("_at", "_act")
     timed = ~F.col("_day_only")
     gap_us = F.when(timed, F.unix_micros("_at") - F.unix_micros(F.lag("_at").over(in_time)))
-    minute = F.when(timed, F.date_trunc("minute", "_at"))
-    gaps = acts.withColumns({"_gap_us": gap_us, "_minute": minute})
-    minutes = gaps.groupBy(*_DAY, "_minute").agg(F.count("*").alias("_acts"), F.count("_gap_us").alias("_n"))
-    # Two rows of bands, half a band apart: gaps that are alike share one, wherever they lie.
-    place = F.ln(F.col("_gap_us").cast("double")) / math.log(_BAND)
-    bands = gaps.where("_gap_us > 0").select(*_DAY, F.explode(F.array(F.floor(place) * 2, F.floor(place + 0.5) * 2 - 1)).alias("_band"))
-    fullest = bands.groupBy(*_DAY, "_band").agg(F.count("*").alias("_even")).groupBy(*_DAY).agg(F.max("_even").alias("_even"))
-    day = minutes.groupBy(*_DAY).agg(
-        F.sum("_acts").alias("event_count"),
-        F.coalesce(F.max(F.when(F.col("_minute").isNotNull(), F.col("_acts"))), F.lit(0)).cast("long").alias("peak_minute_count"),
-        F.size(F.collect_set(F.hour("_minute"))).alias("active_hour_count"),
-        F.sum("_n").alias("_gap_count"),
+    minute_s = F.when(timed, F.unix_seconds(F.date_trunc("minute", "_at")))
+    gaps = acts.withColumns({"_gap_us": gap_us, "_minute_s": minute_s})
+    # Every act is tallied under its minute, and its gap under two bands, half a band apart: gaps that are alike share one,
+    # wherever they lie. One shuffle counts both.
+    place = F.ln(F.when(F.col("_gap_us") > 0, F.col("_gap_us")).cast("double")) / math.log(_BAND)
+    bands = (F.when(F.col("_gap_us").isNotNull(), _tally("band", band)) for band in (F.floor(place) * 2, F.floor(place + 0.5) * 2 - 1))
+    tallies = gaps.select(*_DAY, F.explode(F.array_compact(F.array(_tally("minute", F.col("_minute_s")), *bands))).alias("_tally"))
+    counted = tallies.groupBy(*_DAY, "_tally").agg(F.count("*").alias("_count")).select(*_DAY, "_tally.*", "_count")
+    of_minute, of_band = (F.when(F.col("what") == what, F.col("_count")) for what in ("minute", "band"))
+    day = counted.groupBy(*_DAY).agg(
+        F.sum(of_minute).alias("event_count"),
+        F.coalesce(F.max(F.when(F.col("place").isNotNull(), of_minute)), F.lit(0)).cast("long").alias("peak_minute_count"),
+        F.size(F.collect_set(F.when(F.col("what") == "minute", F.hour(F.timestamp_seconds("place"))))).alias("active_hour_count"),
+        (F.sum(of_band) / 2).alias("_gap_count"),
+        F.max(F.when(F.col("place").isNotNull(), of_band)).alias("_even"),
     )
     share = F.coalesce("_even", F.lit(0)) / F.col("_gap_count")
-    return day.join(fullest, on=list(_DAY), how="left").withColumn("even_gap_share", F.when(F.col("_gap_count") >= 2, share))
+    return day.withColumn("even_gap_share", F.when(F.col("_gap_count") >= 2, share))
+
+
+def _tally(what: str, place: Column) -> Column:
+    return F.struct(F.lit(what).alias("what"), place.cast("long").alias("place"))
 
 
 def _breadth(rows: DataFrame) -> DataFrame:

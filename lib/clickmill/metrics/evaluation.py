@@ -97,6 +97,14 @@ def of_runs(user_rows: DataFrame, evaluations: DataFrame) -> DataFrame:
     return conform(user_rows.join(F.broadcast(runs), on=["as_of_date", "model_run_id"], how="left_semi"), USER_EVALUATIONS)
 
 
+def by_known_users(evaluations: DataFrame, as_of: date) -> DataFrame:
+    """What the current models of a day reached for users with a history.
+
+    Grain   one row per (site, model, metric)
+    """
+    return evaluations.where("is_current and slice = 'known'").where(F.col("as_of_date") == F.lit(as_of))
+
+
 def paired(first: DataFrame, second: DataFrame) -> DataFrame:
     """What two runs reached for the same users, and the mean of the second minus the first.
 

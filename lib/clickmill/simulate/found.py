@@ -27,7 +27,13 @@ class Finding:
 
     @property
     def holds(self) -> bool:
+        """Whether the floor is reached; what has none always holds."""
         return self.floor is None or (self.share <= self.floor if self.is_ceiling else self.share >= self.floor)
+
+    @property
+    def bound(self) -> str:
+        """The floor in words; empty where there is none."""
+        return "" if self.floor is None else f"{'<=' if self.is_ceiling else '>='} {self.floor:.3%}"
 
 
 def own_ids(raw: DataFrame) -> DataFrame:

@@ -31,6 +31,11 @@ class Written:
     deliveries: int
 
 
+def truth_beside(out: str) -> str:
+    """The folder of the truth of what is written to `out`: beside it, so that no job that is given `out` finds it."""
+    return f"{out.rstrip('/')}-truth"
+
+
 def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str, site: str = "shop") -> Written:
     """Write landing files of about `events` events in `days` days to `<out>/landing`, the truth to `<out>-truth`.
 
@@ -42,7 +47,7 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str, s
     world = World(seed=seed, days=days)
     users = stream.users_for(events, days)
     told = _told(dirt.deliveries(stream.true_events(spark, world, users), world), world)
-    truth, landing = f"{out.rstrip('/')}-truth", f"{out.rstrip('/')}/landing"
+    truth, landing = truth_beside(out), f"{out.rstrip('/')}/landing"
     # The truth holds the lines too, so that all is made once and the files are only another order of it.
     told.select(F.lit(site).alias("site_id"), *_TRUTH, "received_at", _line(world, site).alias("line")).write.parquet(f"{truth}/deliveries")
     told_world = spark.createDataFrame([(seed, days)], "seed long, days int")

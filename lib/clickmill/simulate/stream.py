@@ -80,7 +80,7 @@ def _columns(world: World, users: Ints, family: Ints, made: Columns) -> Columns:
     place = (user, made["number"], made["step"], kind * 64 + made["order"] * 8 + made["position"])
     in_orders = np.isin(made["kind"], ("purchase", "refund"))
     in_requests = made["request"] >= 0
-    campaign = np.where(has_item, world.campaigns[item], -1)
+    campaign = world.campaigns[item]
     priced = has_item & (made["kind"] != "review")
     return {
         "event_key": _key(seed, "event", *place),
