@@ -30,6 +30,7 @@ ALPHAS = (3.0, 10.0, 30.0)
 REGULARISATIONS = (0.003, 0.01, 0.03, 0.1, 0.3)
 GRID_RANK, ITERATIONS, HALF_LIFE_DAYS = 64, 10, 90  # all is of one day: nothing fades
 RANKS = (64, 128, 256)
+WHOLE_HISTORY = 100_000  # a check-in has no time: the latest would be any
 VALIDATION_SHARE, JUDGED_SHARE = 0.1, 0.25
 PUBLISHED = {
     "ItemCF": (0.1570, 0.1214),
@@ -59,7 +60,7 @@ def main(folder: str, *ranks: str) -> None:
         past = _past(train)
         models = {
             "popular": partial(_popular, past, test),
-            "item_neighbours": partial(_neighbours, past, **conf.models.item_neighbours.model_dump()),
+            "item_neighbours": partial(_neighbours, past, history_items=WHOLE_HISTORY, neighbours=conf.models.item_neighbours.neighbours),
             "als": partial(_als, past, **best),
         }
         rows = [_row(name, make, train, test) for name, make in models.items()]
@@ -111,7 +112,10 @@ def _judged(found: DataFrame, train: DataFrame, targets: DataFrame) -> dict[str,
 
 
 def _chosen(train: DataFrame, ranks: list[int]) -> tuple[dict[str, float], dict[tuple[float, ...], float]]:
-    """The parameters of ALS with the best NDCG on pairs that were held out: alpha and regularisation first, then the rank."""
+    """The parameters of ALS with the best NDCG on pairs that were held out.
+
+    Alpha and regularisation come first, at a small rank; then the rank; then, at that rank, the regularisations beside.
+    """
     is_held = _lot("user_id", "item_id") < VALIDATION_SHARE
     held, kept = train.where(is_held & (_lot("user_id") < JUDGED_SHARE)).persist(), train.where(~is_held).persist()
     users, past, tried = held.select(*USER).distinct().persist(), _past(kept), {}
@@ -126,7 +130,9 @@ def _chosen(train: DataFrame, ranks: list[int]) -> tuple[dict[str, float], dict[
 
     best = max(({"rank": GRID_RANK, "alpha": alpha, "regularisation": one} for alpha in ALPHAS for one in REGULARISATIONS), key=ndcg)
     best = max(({**best, "rank": rank} for rank in ranks), key=ndcg)
-    return best, tried
+    place = REGULARISATIONS.index(best["regularisation"])
+    beside = REGULARISATIONS[max(0, place - 1) : place + 2]
+    return max(({**best, "regularisation": one} for one in beside), key=ndcg), tried
 
 
 def _lot(*names: str) -> Any:
@@ -137,7 +143,7 @@ def _past(train: DataFrame) -> Past:
     known = interactions(train).persist()
     numbers = ids.new_ids(known, known.sparkSession.createDataFrame([], IDS.schema)).persist()
     strengths = als.strengths(known, as_of=DAY, half_life_days=HALF_LIFE_DAYS)
-    return Past(known, numbers, als.with_numbers(strengths, numbers).persist(), candidates.histories(known).persist())
+    return Past(known, numbers, als.with_numbers(strengths, numbers).persist(), candidates.histories(known, recent_items=WHOLE_HISTORY).persist())
 
 
 def _als(past: Past, *, rank: float, alpha: float, regularisation: float, users: DataFrame | None = None) -> DataFrame:

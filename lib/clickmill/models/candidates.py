@@ -19,13 +19,13 @@ from clickmill.models.scoring import Factors, Neighbours, matrix
 from clickmill.models.topitems import Items
 
 _RECENT_ITEMS = 100
-"""Items of a user's history, the latest, among which the one that speaks for a candidate is looked for."""
+"""Items of a user's history, the latest, by which it is known, and among which the one that speaks for a candidate is looked for."""
 
 
-def histories(interactions: DataFrame) -> DataFrame:
+def histories(interactions: DataFrame, *, recent_items: int = _RECENT_ITEMS) -> DataFrame:
     """Gather what each user liked lately, and what it bought and kept.
 
-    Grain   one row per user, with `_recent` (items whose weights sum to more than zero, the latest ones)
+    Grain   one row per user, with `_recent` (the latest `recent_items` items whose weights sum to more than zero)
             and `_kept` (items bought more often than given back)
     Needs   features.interactions
     Ties    items of the same last instant by id
@@ -37,7 +37,7 @@ def histories(interactions: DataFrame) -> DataFrame:
     )
     latest_first = F.struct((-F.unix_micros("_last_event_at")).alias("order"), F.col("item_id"))
     return items.groupBy(*USER).agg(
-        F.slice(F.array_sort(F.collect_list(F.when(F.col("_weight") > 0, latest_first))), 1, _RECENT_ITEMS)["item_id"].alias("_recent"),
+        F.slice(F.array_sort(F.collect_list(F.when(F.col("_weight") > 0, latest_first))), 1, recent_items)["item_id"].alias("_recent"),
         F.collect_set(F.when(F.col("_pieces") > 0, F.col("item_id"))).alias("_kept"),
     )
 
