@@ -143,7 +143,9 @@ def _past(train: DataFrame) -> Past:
     known = interactions(train).persist()
     numbers = ids.new_ids(known, known.sparkSession.createDataFrame([], IDS.schema)).persist()
     strengths = als.strengths(known, as_of=DAY, half_life_days=HALF_LIFE_DAYS)
-    return Past(known, numbers, als.with_numbers(strengths, numbers).persist(), candidates.histories(known, recent_items=WHOLE_HISTORY).persist())
+    return Past(
+        known, numbers, als.with_numbers(strengths, numbers).persist(), candidates.histories(known, recent_items=WHOLE_HISTORY).persist()
+    )
 
 
 def _als(past: Past, *, rank: float, alpha: float, regularisation: float, users: DataFrame | None = None) -> DataFrame:

@@ -142,6 +142,13 @@ def test_ga4_events_without_consent_stay_apart_and_name_nobody(read: Read) -> No
     assert got.files[0].unmapped_fields == {"event_date": 3, "privacy_info": 3}
 
 
+def test_ga4_exports_without_the_place_in_a_batch_keep_events_of_one_microsecond_apart(read: Read) -> None:
+    views = [ga4("view_item", [("page_location", {"string_value": page})], items=[{"item_id": item}]) for page, item in ("aA", "bB")]
+    got = read("ga4", *views, views[0])
+    first, second, again = got.column("event_id")
+    assert first == again != second
+
+
 def test_ga4_orders_events_of_one_batch_and_prefers_the_table_of_the_day(read: Read) -> None:
     batch = [ga4(batch_page_id="1708471700123", batch_ordering_id=str(n), batch_event_index="2") for n in (2, 10)]
     files = {"events_intraday_20240221.json": json.dumps(batch[0]), "events_20240221.json": "\n".join(map(json.dumps, batch))}
@@ -422,6 +429,12 @@ def test_a_log_line_matches_whole_or_is_turned_away(read: Read) -> None:
     assert [(row.ordinal, row.record_text) for row in got.rows] == list(enumerate(lines))
     assert sums(got) == (5, 2, 3)
     assert got.rows[0].event_id != got.rows[1].event_id
+
+
+def test_a_log_line_may_be_as_long_as_servers_take_it(read: Read) -> None:
+    start, end = '198.51.100.7 - - [03/Oct/2022:21:59:42 +0200] "GET /p?q=', ' HTTP/1.1" 200 12 "-" "UA"'
+    got = read("access_log", start + "a" * 100_000 + end, start + "b" * 100_000, start + r"\x" * 1_000 + end)
+    assert got.problems() == [[], ["no_match"], []] and len(got.rows[0].query) == 100_000
 
 
 def test_log_lines_of_every_kind_that_servers_write(read: Read) -> None:

@@ -10,6 +10,9 @@ from clickmill.publish.recommendations import POPULAR
 ENOUGH_USERS = 20
 """Users from which on equal rankings can be no chance."""
 
+ALIKE_SHARE = 0.95
+"""Share of users with one and the same ranking from which on a model tells nobody apart, whatever the few others get."""
+
 _COMPARED_ITEMS = 10
 
 
@@ -18,7 +21,7 @@ def chosen(evaluations: DataFrame, candidates: DataFrame, *, min_users: int) -> 
 
     A model passes where at least `min_users` users with a history judged it, the
     interval of its gain over the popular list lies above zero, and it does not
-    rank the items alike for everyone. Where a site has judges and no model
+    rank the items alike for (nearly) everyone. Where a site has judges and no model
     passes, it is refused; where it has too few, its lists are the popular items.
 
     Grain   one row per site of `candidates`: site_id, model, why, is_refused
@@ -82,12 +85,12 @@ def _words(beats: Column) -> Column:
     against = F.format_string(
         "%s popular %.4f by [%.4f, %.4f]", F.when(beats, "beats").otherwise("does not beat"), "_popular", "_gain_low", "_gain_high"
     )
-    same = F.when(F.col("_alike") > 0, F.format_string("ranks the items in the same order for all %d users", "_alike"))
+    same = F.when(F.col("_alike") > 0, F.format_string("ranks the items in the same order for %d of %d users", "_alike", "_ranked"))
     return F.concat_ws(", ", reached, against, same)
 
 
 def _alike(candidates: DataFrame) -> DataFrame:
-    """Sites and sources whose items are ranked in one order for every user, and for how many.
+    """Sites and sources whose items are ranked in one order for nearly all users, for how many, and of how many.
 
     Such a model has learnt what is popular and nothing about anyone: a score of
     the form a(user) + b(item) does that. Candidates are compared, not lists,
@@ -96,5 +99,6 @@ def _alike(candidates: DataFrame) -> DataFrame:
     top = candidates.where((F.col("source") != POPULAR) & (F.col("candidate_rank") <= _COMPARED_ITEMS))
     order = F.array_sort(F.collect_list(F.struct("candidate_rank", "item_id")))["item_id"]
     rankings = top.groupBy(*USER, "source").agg(order.alias("_ranking")).where(F.size("_ranking") > 1)
-    sites = rankings.groupBy("site_id", "source").agg(F.count("*").alias("_alike"), F.count_distinct("_ranking").alias("_rankings"))
-    return sites.where((F.col("_alike") >= ENOUGH_USERS) & (F.col("_rankings") == 1)).drop("_rankings")
+    by_ranking = rankings.groupBy("site_id", "source", "_ranking").count()
+    sites = by_ranking.groupBy("site_id", "source").agg(F.max("count").alias("_alike"), F.sum("count").alias("_ranked"))
+    return sites.where((F.col("_alike") >= ENOUGH_USERS) & (F.col("_alike") >= ALIKE_SHARE * F.col("_ranked")))
