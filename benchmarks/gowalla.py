@@ -8,6 +8,7 @@ training part and judged once on the test part. Nothing else looks at the test p
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -26,8 +27,9 @@ from clickmill.models import als, candidates, ids, neighbours
 
 DAY = date(2024, 1, 1)
 K = 20
-ALPHAS = (3.0, 10.0, 30.0)
-REGULARISATIONS = (0.003, 0.01, 0.03, 0.1, 0.3)
+ALPHAS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+REGULARISATIONS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+GRID = {"alpha": ALPHAS, "regularisation": REGULARISATIONS}
 GRID_RANK, ITERATIONS, HALF_LIFE_DAYS = 64, 10, 90  # all is of one day: nothing fades
 RANKS = (64, 128, 256)
 WHOLE_HISTORY = 100_000  # a check-in has no time: the latest would be any
@@ -114,7 +116,7 @@ def _judged(found: DataFrame, train: DataFrame, targets: DataFrame) -> dict[str,
 def _chosen(train: DataFrame, ranks: list[int]) -> tuple[dict[str, float], dict[tuple[float, ...], float]]:
     """The parameters of ALS with the best NDCG on pairs that were held out.
 
-    Alpha and regularisation come first, at a small rank; then the rank; then, at that rank, the regularisations beside.
+    Alpha and regularisation come first, at a small rank, by climbing a grid on log scales; then the rank; then regularisation again.
     """
     is_held = _lot("user_id", "item_id") < VALIDATION_SHARE
     held, kept = train.where(is_held & (_lot("user_id") < JUDGED_SHARE)).persist(), train.where(~is_held).persist()
@@ -128,11 +130,25 @@ def _chosen(train: DataFrame, ranks: list[int]) -> tuple[dict[str, float], dict[
             print(f"{params}: NDCG@{K} {tried[key]:.4f}, {time.monotonic() - started:.0f} s", flush=True)
         return tried[key]
 
-    best = max(({"rank": GRID_RANK, "alpha": alpha, "regularisation": one} for alpha in ALPHAS for one in REGULARISATIONS), key=ndcg)
+    start = {"rank": GRID_RANK, "alpha": 10.0, "regularisation": 0.3}
+    best = _climbed(start, ("alpha", "regularisation"), ndcg)
     best = max(({**best, "rank": rank} for rank in ranks), key=ndcg)
-    place = REGULARISATIONS.index(best["regularisation"])
-    beside = REGULARISATIONS[max(0, place - 1) : place + 2]
-    return max(({**best, "regularisation": one} for one in beside), key=ndcg), tried
+    return _climbed(best, ("regularisation",), ndcg), tried
+
+
+def _climbed(best: dict[str, float], names: tuple[str, ...], ndcg: Callable[[dict[str, float]], float]) -> dict[str, float]:
+    """Go from a point of the grid to the best of its neighbours, until none is better."""
+    while True:
+        steps = [{**best, name: value} for name in names for value in _beside(best[name], GRID[name])]
+        nearby = max(steps, key=ndcg)
+        if ndcg(nearby) <= ndcg(best):
+            return best
+        best = nearby
+
+
+def _beside(value: float, values: tuple[float, ...]) -> tuple[float, ...]:
+    place = values.index(value)
+    return values[max(0, place - 1) : place] + values[place + 1 : place + 2]
 
 
 def _lot(*names: str) -> Any:

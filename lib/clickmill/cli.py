@@ -200,7 +200,7 @@ def compare(
                 raise UsageError(f"{USER_EVALUATIONS.name} has no run {name}; there are {', '.join(known) or 'none: run evaluate_models'}")
         pairs = evaluation.paired(*runs).orderBy("site_id", "slice", "metric").collect()
         if not pairs:
-            raise UsageError(f"{first} and {second} were judged by no user in common with the same targets")
+            raise UsageError(f"{first} and {second} were judged by no user in common on the same days with the same targets")
         grid = terminal.grid("site", "users", "metric", first, second, "difference", "interval", "n", right=("difference", "n"))
         for pair in pairs:
             told = (f"{pair.first:.4f}", f"{pair.second:.4f}", f"{pair.value:+.4f}", f"{pair.low:+.4f} to {pair.high:+.4f}")

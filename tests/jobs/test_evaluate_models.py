@@ -88,7 +88,9 @@ def test_the_gain_over_popularity_is_paired_by_user(made: Outputs) -> None:
 def test_two_runs_are_compared_over_the_users_that_both_judged_by_the_same_targets(made: Outputs) -> None:
     als, popular = (made[USER_EVALUATIONS].where(f"model = '{model}'") for model in ("als", "popular"))
     other_targets = als.where("user_id = 'tea 3'").withColumn("target_count", F.lit(2).cast("long"))
-    rows = evaluation.paired(popular, als.where("user_id not in ('tea 3', 'tea 4')").unionByName(other_targets)).collect()
+    other_day = als.where("user_id = 'tea 4'").withColumn("as_of_date", F.date_add("as_of_date", 1))
+    others = als.where("user_id not in ('tea 3', 'tea 4')").unionByName(other_targets).unionByName(other_day)
+    rows = evaluation.paired(popular, others).collect()
     [row] = [row for row in rows if (row.slice, row.metric) == ("known", "ndcg")]
     assert row.user_count == 15 and row.value == pytest.approx(row.second - row.first) and row.low < row.value < row.high
     gain = {one.user_id: one.ndcg for one in als.where("is_known").collect()}

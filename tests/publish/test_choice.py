@@ -90,7 +90,15 @@ def test_a_network_that_adds_a_user_part_and_an_item_part_is_refused(spark: Spar
         ([*of_users(10, "i1", "i2"), *of_users(15, "o1", "o2", site_id="other")], True),
         ([row for n in range(20) for row in als(f"u{n}", *(f"i{k}" for k in range(10)), *(f"more{k}" for k in range(n)))], False),
     ],
-    ids=["twenty alike", "one in twenty-one differs", "two in twenty-two differ", "nineteen by chance", "one item says nothing", "sites apart", "longer lists hide nothing"],
+    ids=[
+        "twenty alike",
+        "one in twenty-one differs",
+        "two in twenty-two differ",
+        "nineteen by chance",
+        "one item says nothing",
+        "sites apart",
+        "longer lists hide nothing",
+    ],
 )
 def test_a_model_that_ranks_alike_for_twenty_users_does_not_pass(spark: SparkSession, candidates: list[Any], passes: bool) -> None:
     row = chosen(spark, [*judged("als", 0.3, (0.05, 0.15)), *judged("popular", 0.2)], candidates)["shop"]

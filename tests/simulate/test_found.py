@@ -98,7 +98,8 @@ def test_boundaries_are_compared_between_neighbours_that_were_kept(spark: SparkS
     }
 
 
-def test_a_ceiling_holds_below_and_what_has_no_floor_always_holds() -> None:
+def test_a_ceiling_holds_below_what_has_no_floor_always_and_what_nothing_was_measured_by_never() -> None:
+    assert not Finding("x", 1.0, 0, 0.95).holds and not Finding("x", 0.0, 0, 0.005, is_ceiling=True).holds and Finding("x", 1.0, 0).holds
     assert Finding("x", 0.004, 10, 0.005, is_ceiling=True).holds and not Finding("x", 0.006, 10, 0.005, is_ceiling=True).holds
     assert Finding("x", 0.0, 10).holds and Finding("x", 0.95, 10, 0.95).holds and not Finding("x", 0.9499, 10, 0.95).holds
 

@@ -48,6 +48,28 @@ def test_a_line_says_nothing_of_what_is_true_of_it(written) -> None:
     assert {one["site_id"] for one in parsed} == {"shop"} and all(len(one["item_id"]) == 10 for one in parsed if "item_id" in one)
 
 
+def test_the_truth_names_the_impression_behind_an_order_and_what_moves_each_user_and_item(spark: SparkSession, written) -> None:
+    out, truth = written
+    shown = set(truth.impression_id[truth.event_type == "impression"])
+    bought = truth[(truth.event_type == "purchase") & truth.impression_id.notna()]
+    assert len(bought) and set(bought.impression_id) <= shown and truth.order_id[truth.event_type == "refund"].notna().all()
+    users, items = (spark.read.parquet(f"{out}-truth/{name}").toPandas() for name in ("users", "items"))
+    known = truth[["user_number", "visitor_id", "bot_family"]].drop_duplicates().merge(users, on="user_number", how="left")
+    assert (known.visitor_id_x == known.visitor_id_y).all() and (known.bot_family_x == known.bot_family_y).all()
+    assert users.campaign_uplift_log_odds.map(len).eq(3).all() and users.taste.map(len).eq(8).all()
+    assert len(items) == WORLD.items and list(items.taste[7]) == WORLD.vectors[7].tolist()
+    seed, days, version = spark.read.json(f"{out}-truth/world").select("seed", "days", "version").first()
+    assert (seed, days) == (5, 6) and version
+
+
+def test_a_reloaded_order_is_written_another_way(written) -> None:
+    out, truth = written
+    reloaded = set(truth.event_id[(truth.delivery == "near_copy") & (truth.event_type == "purchase")])
+    parsed = [json.loads(line) for line in lines(out, "*.jsonl") if line.endswith("}")]
+    again = [one for one in parsed if one.get("event_id") in reloaded]
+    assert again and all("source_order" not in one and len(one["price"].split(".")[1]) == 4 for one in again)
+
+
 def test_the_dirt_has_its_shares_and_each_delivery_one_fate(written) -> None:
     _, truth = written
     originals = truth[truth.delivery == "original"]

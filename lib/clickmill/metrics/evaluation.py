@@ -106,14 +106,14 @@ def by_known_users(evaluations: DataFrame, as_of: date) -> DataFrame:
 
 
 def paired(first: DataFrame, second: DataFrame) -> DataFrame:
-    """What two runs reached for the same users, and the mean of the second minus the first.
+    """What two runs reached for the same users on the same days, and the mean of the second minus the first.
 
     Grain   one row per (site, slice, metric) with first, second, and value, low, high and user_count of the difference
     Needs   models.user_evaluations of one run each; users that are not in both, or were judged by other targets, are left out
     """
-    names = [*MEASURES.values()]
-    other = second.select(*USER, "target_count", *(F.col(name).alias(f"_{name}") for name in names))
-    both = first.join(other, on=[*USER, "target_count"], how="inner")
+    names, judge = [*MEASURES.values()], ("as_of_date", *USER, "target_count")
+    other = second.select(*judge, *(F.col(name).alias(f"_{name}") for name in names))
+    both = first.join(other, on=list(judge), how="inner")
     sliced = _sliced(both.withColumns({f"_off_{name}": F.col(f"_{name}") - F.col(name) for name in names}))
     by = ("site_id", "slice")
     told = ranking.means(sliced, {metric: f"_off_{name}" for metric, name in MEASURES.items()}, by)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clickmill.simulate.draws import Floats, Ints, uniform
+from clickmill.simulate.draws import Flags, Floats, Ints, uniform
 from clickmill.simulate.world import World
 
 Columns = dict[str, NDArray[Any]]
@@ -26,15 +26,19 @@ class Block:
     slots: Ints
     requests: Ints
 
+    def user_number(self, session: Ints) -> Ints:
+        """Whose each session is. Shapes (n,)"""
+        return np.asarray(self.users[self.user[session]])
+
     def draw(self, purpose: str, session: Ints, step: Ints | int) -> Floats:
         """One number in (0, 1) for each step of a session."""
-        return uniform(self.world.seed, purpose, self.users[self.user[session]], self.number[session], step)
+        return uniform(self.world.seed, purpose, self.user_number(session), self.number[session], step)
 
 
-def event(known: Columns, **more: NDArray[Any] | int | float | str) -> Columns:
+def event(known: Columns, **more: NDArray[Any] | int | float | str | bool) -> Columns:
     """Columns of events in their one form; what is not known is absent (-1, or not a number)."""
     count = len(known["session"])
-    defaults: dict[str, NDArray[Any] | int | float | str] = {
+    defaults: dict[str, NDArray[Any] | int | float | str | bool] = {
         "step": 0,
         "order": 0,
         "kind": "",
@@ -43,9 +47,18 @@ def event(known: Columns, **more: NDArray[Any] | int | float | str) -> Columns:
         "position": 0,
         "propensity": np.nan,
         "rating": 0,
+        "bought_in": NEVER,
+        "chance_without": np.nan,
+        "chance_with": np.nan,
+        "is_treated": False,
     }
-    columns: Columns = {"session": known["session"], "after_s": known["after_s"]}
+    columns: Columns = {"session": known["session"], "at_s": known["at_s"]}
     for name, default in defaults.items():
         given = more.get(name, known.get(name, default))
         columns[name] = np.broadcast_to(np.asarray(given), (count,)).copy()
     return columns
+
+
+def where(columns: Columns, chosen: Flags | Ints) -> Columns:
+    """Some of the events, by a flag for each or by their places."""
+    return {name: values[chosen] for name, values in columns.items()}

@@ -13,6 +13,7 @@ from clickmill.simulate.landing import item_id
 from clickmill.simulate.world import World
 
 _PAIR = ("site_id", "visitor_id")
+_BOUNDARIES = 0.999  # floor of session boundaries: of those called so, of those there are, and of all pairs, which are mostly none
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,10 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Whether the floor is reached; what has none always holds."""
-        return self.floor is None or (self.share <= self.floor if self.is_ceiling else self.share >= self.floor)
+        """Whether the floor is reached; what has none always holds, and what nothing was there to measure by never does."""
+        if self.floor is None:
+            return True
+        return self.count > 0 and (self.share <= self.floor if self.is_ceiling else self.share >= self.floor)
 
     @property
     def bound(self) -> str:
@@ -96,9 +99,9 @@ def sessions(truth: DataFrame, events: DataFrame, own_ids: DataFrame) -> list[Fi
     assert row is not None
     pairs, found, true, both = row
     return [
-        Finding("session boundaries, all pairs of events", _ratio(pairs - found - true + 2 * both, pairs), pairs, 0.999),
-        Finding("session boundaries, precision", _ratio(both, found), found),
-        Finding("session boundaries, recall", _ratio(both, true), true),
+        Finding("session boundaries, all pairs of events", _ratio(pairs - found - true + 2 * both, pairs), pairs, _BOUNDARIES),
+        Finding("session boundaries, precision", _ratio(both, found), found, _BOUNDARIES),
+        Finding("session boundaries, recall", _ratio(both, true), true, _BOUNDARIES),
     ]
 
 

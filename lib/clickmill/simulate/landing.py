@@ -7,8 +7,9 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+import clickmill
 from clickmill.contracts import hadoop
-from clickmill.simulate import dirt, stream
+from clickmill.simulate import dirt, facts, stream
 from clickmill.simulate.world import World
 
 CURRENCY = "EUR"
@@ -17,7 +18,7 @@ _LINES_A_FILE = 2_000_000
 _REVIEWS = ("awful, sent back at once", "rather poor", "it is all right", "good, I would buy it again", "wonderful, could not be better")
 _TRUTH = (
     "event_id", "of_event_id", "delivery", "fate", "broken_kind", "is_late", "landing_date", "event_at", "event_type", "item_id",
-    "visitor_id", "user_number", "bot_family", "session_number",
+    "visitor_id", "user_number", "bot_family", "session_number", "order_id", "impression_id", "chance_without", "chance_with", "is_treated",
 )  # fmt: skip
 
 
@@ -42,6 +43,10 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str, s
     Each day has a file, some a second one with what came late; one day's file is
     delivered twice. Nothing in a line says what is true of it.
 
+    The truth is in `deliveries` (one row a delivery: whose it is, what became of
+    it, which impression led to it, how likely what could come of it was), `users`
+    and `items` (facts.py), and `world` (what the simulator was given).
+
     Raises  Spark's error where one of the folders is there already
     """
     world = World(seed=seed, days=days)
@@ -50,7 +55,9 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str, s
     truth, landing = truth_beside(out), f"{out.rstrip('/')}/landing"
     # The truth holds the lines too, so that all is made once and the files are only another order of it.
     told.select(F.lit(site).alias("site_id"), *_TRUTH, "received_at", _line(world, site).alias("line")).write.parquet(f"{truth}/deliveries")
-    told_world = spark.createDataFrame([(seed, days)], "seed long, days int")
+    facts.users(spark, world, users).write.parquet(f"{truth}/users")
+    facts.items(spark, world).coalesce(1).write.parquet(f"{truth}/items")
+    told_world = spark.createDataFrame([(seed, days, users, clickmill.__version__)], "seed long, days int, users long, version string")
     told_world.coalesce(1).write.json(f"{truth}/world")
     made = spark.read.parquet(f"{truth}/deliveries")
     count = made.count()
@@ -76,6 +83,8 @@ def _told(deliveries: DataFrame, world: World) -> DataFrame:
             "of_event_id": _hex("e", F.col("event_key")),
             "visitor_id": _hex("v", F.col("visitor_key")),
             "item_id": F.when(F.col("item").isNotNull(), item_id(F.col("item"))),
+            "order_id": _hex("o", F.col("order_key")),
+            "impression_id": F.concat(_hex("r", F.col("request_key")), F.lit("-"), F.col("position")),
             "broken_kind": F.when(F.col("fate") == "malformed", dirt.broken_kind(world)),
         }
     )
@@ -93,21 +102,25 @@ def _hex(letter: str, key: Column) -> Column:
 def _line(world: World, site: str) -> Column:
     """One JSON object, in our plain form; a broken one where that is its fate."""
     kind, is_broken = F.col("broken_kind"), F.col("fate") == "malformed"
-    price = F.when(F.col("fate") == "outlier", F.col("price") * 1000).otherwise(F.col("price")).cast("decimal(18,2)").cast("string")
+    is_ad, is_page = F.col("event_type").isin("impression", "click"), F.col("event_type") == "item_view"
+    # A confirmation that is loaded again comes through another door: its price is written in full, its place in the visit unknown.
+    is_reloaded = (F.col("delivery") == "near_copy") & (F.col("event_type") == "purchase")
+    price = F.when(F.col("fate") == "outlier", F.col("price") * 1000).otherwise(F.col("price"))
+    price = F.when(is_reloaded, price.cast("decimal(18,4)").cast("string")).otherwise(price.cast("decimal(18,2)").cast("string"))
     fields = {
         "event_id": F.col("event_id"),
         "site_id": F.lit(site),
         "event_type": F.when(kind == "unknown_event_type", "teleport").otherwise(F.col("event_type")),
         "event_at": F.when(kind == "bad_event_at", "yesterday").when(F.col("fate") != "no_time", _iso("event_at")),
         "received_at": _iso("received_at"),
-        "source_order": F.col("source_order"),
+        "source_order": F.when(~is_reloaded, F.col("source_order")),
         "visitor_id": F.when(F.col("fate") != "no_visitor", F.col("visitor_id")),
         "account_id": F.when(F.col("has_account") & (F.col("fate") != "no_visitor"), _hex("a", F.col("visitor_key"))),
         "item_id": F.when(F.col("fate") != "no_item", F.col("item_id")),
         "quantity": F.col("quantity"),
         "price": F.when(kind == "bad_price", "cheap").otherwise(price),
         "currency": F.when(F.col("price").isNotNull(), CURRENCY),
-        "order_id": _hex("o", F.col("order_key")),
+        "order_id": F.col("order_id"),
         "rating": F.col("rating"),
         "review_text": _review(F.col("rating")),
         "query": F.when(F.col("event_type") == "search", F.concat(F.lit("things like "), F.pmod("event_key", F.lit(500)).cast("string"))),
@@ -115,10 +128,10 @@ def _line(world: World, site: str) -> Column:
         "category": F.when(F.col("category").isNotNull(), F.concat(F.lit("category "), F.col("category").cast("string"))),
         "campaign_id": F.when(F.col("campaign").isNotNull(), F.concat(F.lit("campaign "), F.col("campaign").cast("string"))),
         "device": F.when(F.pmod("visitor_key", F.lit(3)) == 0, "desktop").otherwise("mobile"),
-        "request_id": _hex("r", F.col("request_key")),
-        "impression_id": F.when(F.col("request_key").isNotNull(), F.concat(_hex("r", F.col("request_key")), F.lit("-"), F.col("position"))),
-        "placement": F.when(F.col("request_key").isNotNull(), "home"),
-        "position": F.col("position"),
+        "request_id": F.when(is_ad, _hex("r", F.col("request_key"))),
+        "impression_id": F.when(is_ad | is_page, F.col("impression_id")),
+        "placement": F.when(is_ad, "home"),
+        "position": F.when(is_ad, F.col("position")),
         "propensity": F.col("propensity"),
         "experiment": F.lit("spring coupon"),
         "variant": F.col("variant"),

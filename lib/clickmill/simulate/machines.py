@@ -63,6 +63,5 @@ def _flat(size: Ints) -> tuple[Ints, Ints]:
 
 
 def _views(run: Ints, step: Ints, user: Ints, number: Ints, at_s: Floats, item: Ints) -> Columns:
-    made = event({"session": run, "after_s": at_s, "step": step, "item": item}, kind="item_view")
-    made["at_s"] = np.round(made.pop("after_s"), 3)
+    made = event({"session": run, "at_s": np.round(at_s, 3), "step": step, "item": item}, kind="item_view")
     return made | {"user": user[run], "number": number[run]}

@@ -1,26 +1,29 @@
-"""What people do in a session: look, search, see ads, click, fill a cart, buy, send back and review.
+"""What people do in a session: look, search, see ads; and all that comes of it.
 
 Events of a block of users are columns of one length. `session` counts the
 sessions of the block; `step` is the place in the session by which every draw is
 made, so that no draw depends on the block.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
-from clickmill.simulate import responses
-from clickmill.simulate.block import NEVER, Block, Columns, event
+from clickmill.simulate import acts, responses
+from clickmill.simulate.block import NEVER, Block, Columns, event, where
 from clickmill.simulate.draws import Flags, Floats, Ints, chosen_by_row, uniform
 from clickmill.simulate.visits import apart, silences, visits
 from clickmill.simulate.world import World
 
 _REQUEST_SHARE = 0.15  # of the events of a session that are impressions
 _HABIT_SHARE = 0.35  # of views that follow a habit of the item before
+_LAST_SILENCE_S = 60.0  # what comes of the last step follows soon
 
 
 def events(world: World, users: Ints) -> Columns:
     """All events of people, in no order.
 
-    Shapes  every column (n,): user, session, number, at_s, order, kind, item, request, position, propensity, rating
+    Shapes  every column (n,): those of block.event(), user (a place in `users`), session and number (within the user)
     """
     planned = visits(world, users)
     lot = uniform(world.seed, "requests", users[planned["user"]], planned["number"])
@@ -28,16 +31,17 @@ def events(world: World, users: Ints) -> Columns:
     slots = np.maximum(planned["size"] - responses.SHOWN * requests, 1) + requests
     block = Block(world, users, planned["user"], planned["number"], planned["start_s"], slots, requests)
     steps = _steps(block)
-    is_look = steps["kind"] != "request"
-    looks = event({name: values[is_look] for name, values in steps.items()}, order=0)
-    found = [looks, *responses.ads(block, steps), *responses.purchases(block, steps)]
-    joined = {name: np.concatenate([part[name] for part in found]) for name in found[0]}
-    length_s = np.zeros(len(slots))
-    np.maximum.at(length_s, joined["session"], joined["after_s"])
-    starts = apart(block.start_s, length_s, block.user)
-    joined["at_s"] = np.round(starts[joined["session"]] + joined.pop("after_s"), 3)
-    joined["user"], joined["number"] = block.user[joined["session"]], block.number[joined["session"]]
-    return joined
+    length_s = steps["after_s"][np.cumsum(slots) - 1] + acts.TAIL_S
+    # When all sessions have their place, every act knows its hour.
+    block = replace(block, start_s=apart(world, users, planned, length_s))
+    steps["at_s"] = block.start_s[steps["session"]] + steps.pop("after_s")
+    impressions, clicks = acts.ads(block, steps)
+    views = acts.views(block, steps, impressions, clicks)
+    found = [impressions, clicks, views, *acts.purchases(block, views, block.start_s + length_s - acts.TAIL_S)]
+    others = event(where(steps, np.isin(steps["kind"], ("search", "page_view"))))
+    joined = {name: np.concatenate([part[name] for part in (others, *found)]) for name in others}
+    joined["at_s"] = np.round(joined["at_s"], 3)
+    return joined | {"user": block.user[joined["session"]], "number": block.number[joined["session"]]}
 
 
 def _steps(block: Block) -> Columns:
@@ -47,9 +51,11 @@ def _steps(block: Block) -> Columns:
     is_request = _requested(block, session, step)
     draw = block.draw("kind of step", session, step)
     kind = np.where(is_request, "request", np.where(draw < 0.06, "search", np.where(draw < 0.14, "page_view", "item_view")))
-    silence_s = silences(block.world, block.users[block.user[session]], block.number[session], step)
+    silence_s = silences(block.world, block.user_number(session), block.number[session], step)
+    last = np.cumsum(block.slots) - 1
+    silence_s[last] = np.minimum(silence_s[last], _LAST_SILENCE_S)
     after_s = np.cumsum(silence_s) - silence_s
-    after_s -= np.repeat(after_s[np.searchsorted(session, np.arange(len(block.slots)))], block.slots)
+    after_s -= np.repeat(after_s[last - block.slots + 1], block.slots)
     item = _items(block, session, step, kind == "item_view")
     return {"session": session, "step": step, "after_s": after_s, "silence_s": silence_s, "kind": kind, "item": item}
 

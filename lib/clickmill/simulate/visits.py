@@ -9,10 +9,13 @@ from clickmill.simulate.draws import Flags, Floats, Ints, chosen, normal, unifor
 from clickmill.simulate.world import World
 
 DAY_S = 86_400
-LONGEST_SILENCE_S = 1_500.0  # within a session; a session ends after 1,800 s
-SHORTEST_ABSENCE_S = 2_700.0  # between two sessions of one user
-# OTTO: median 6 events a session, 95 % below 68, at most 500. Carts, clicks and orders come on top of what is drawn here.
-_MEDIAN_EVENTS, _SPREAD, _MOST_EVENTS = 5.6, 1.476, 400
+LONGEST_SILENCE_S = 1_790.0  # within a session; a session ends after 1,800 s
+SHORTEST_ABSENCE_S = 1_810.0  # between two sessions of one user
+# Silences near the gap are rare by themselves: some people are called away for nearly as long, some come back soon after.
+_CALLED_AWAY_SHARE, _SHORTEST_CALL_S = 0.002, 1_300.0  # of steps
+_BACK_SOON_SHARE, _LONGEST_SOON_S = 0.05, 2_700.0  # of sessions
+# OTTO: median 6 events a session, 95 % below 68, at most 500. Clicks, their pages, carts and orders come on top of what is drawn here.
+_MEDIAN_EVENTS, _SPREAD, _MOST_EVENTS = 5.5, 1.43, 290
 _MEDIAN_SILENCE_S, _SILENCE_SPREAD = 25.0, 1.1
 _VISITS_A_WEEK = 1.6
 _MOST_VISITS = 60
@@ -65,20 +68,29 @@ def peak_hour(world: World, users: Ints) -> Floats:
 def silences(world: World, users: Ints, numbers: Ints, steps: Ints) -> Floats:
     """Seconds from each event of a session to the next, to the millisecond. Shapes (n,)"""
     drawn = np.log(_MEDIAN_SILENCE_S) + _SILENCE_SPREAD * normal(world.seed, "silence", users, numbers, steps)
-    return np.asarray(np.round(np.exp(drawn).clip(0.5, LONGEST_SILENCE_S), 3))
+    usual = np.exp(drawn).clip(0.5, LONGEST_SILENCE_S)
+    is_away = uniform(world.seed, "called away", users, numbers, steps) < _CALLED_AWAY_SHARE
+    lot = uniform(world.seed, "called away for", users, numbers, steps)
+    return np.round(np.where(is_away, _SHORTEST_CALL_S + lot * (LONGEST_SILENCE_S - _SHORTEST_CALL_S), usual), 3)
 
 
-def apart(start_s: Floats, length_s: Floats, user: Ints) -> Floats:
-    """Starts moved so that each session begins SHORTEST_ABSENCE_S or more after the one before it has ended.
+def apart(world: World, users: Ints, planned: dict[str, NDArray[Any]], length_s: Floats) -> Floats:
+    """Starts of sessions, moved so that each begins SHORTEST_ABSENCE_S or more after the one before it has ended.
 
-    Needs   sessions by user and start. Shapes (sessions,)
+    Some begin soon after it, wherever they were planned.
+
+    Needs   `planned` as visits() gives it, by user and start. Shapes (sessions,)
     """
-    moved = start_s.copy()
+    user, moved = planned["user"], planned["start_s"].copy()
+    of = (users[user], planned["number"])
+    is_soon = uniform(world.seed, "back soon", *of) < _BACK_SOON_SHARE
+    soon_s = SHORTEST_ABSENCE_S + uniform(world.seed, "back after", *of) * (_LONGEST_SOON_S - SHORTEST_ABSENCE_S)
     first = np.flatnonzero(np.r_[True, user[1:] != user[:-1]])
     last = np.r_[first[1:], len(user)] - 1
     here = first[first < last] + 1
     ends = last[first < last]
     while len(here):  # the second session of every user, then the third, ...
-        moved[here] = np.maximum(moved[here], moved[here - 1] + length_s[here - 1] + SHORTEST_ABSENCE_S)
+        end_s = moved[here - 1] + length_s[here - 1]
+        moved[here] = np.where(is_soon[here], end_s + soon_s[here], np.maximum(moved[here], end_s + SHORTEST_ABSENCE_S))
         here, ends = here[here < ends] + 1, ends[here < ends]
-    return moved
+    return np.round(moved, 3)
