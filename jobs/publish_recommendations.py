@@ -1,28 +1,29 @@
-"""models.candidates, models.evaluations, interactions and states -> publish.recommendations_v1, as of the last day.
+"""models.candidates, models.evaluations, interactions, states -> publish.recommendations_v1, publish.users_without_list_v1.
 
-Each site gets the lists of the model that was proven best; none is published that does not beat the popular items.
+Each site gets the lists of the model that was proven best, none that does not beat popular items. Who has no list is told why.
 """
 
 from clickmill import job
-from clickmill.contracts.tables import CANDIDATES, EVALUATIONS, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS
+from clickmill.contracts.tables import CANDIDATES, EVALUATIONS, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS, USERS_WITHOUT_LIST
 from clickmill.publish import audit, choice
 from clickmill.publish import recommendations as lists
 
 READS = (CANDIDATES.window(1), EVALUATIONS.window(1), INTERACTIONS.window("models.window_days"), ITEMS.up_to(), USERS.up_to())
-WRITES = (RECOMMENDATIONS,)
+WRITES = (RECOMMENDATIONS, USERS_WITHOUT_LIST)
 CONFIG = ("evaluation", "publish", "shop")
 
 
 def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.Inputs) -> job.Outputs:
     kept, candidates = lists.bought(inputs[INTERACTIONS]), inputs.keep(_judged(inputs))
     rules = conf.publish.model_dump() | {"kept": kept, "release_id": inputs.run_id}
-    return {RECOMMENDATIONS: lists.recommendations(candidates, _choice(inputs), **rules)}
+    made = inputs.keep(lists.recommendations(candidates, _choice(inputs), **rules))
+    return {RECOMMENDATIONS: made, USERS_WITHOUT_LIST: lists.users_without_list(candidates, made, release_id=inputs.run_id)}
 
 
 def check(written: job.Written, inputs: job.Inputs) -> dict[str, int]:
     chosen = inputs.keep(_choice(inputs))
     choice.refuse(chosen)
-    return audit.counts(written[RECOMMENDATIONS], _judged(inputs), chosen)
+    return audit.counts(written[RECOMMENDATIONS], written[USERS_WITHOUT_LIST], _judged(inputs), chosen)
 
 
 def _choice(inputs: job.Inputs) -> job.DataFrame:

@@ -10,7 +10,18 @@ from clickmill import config, river
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import ALS_FACTORS, CANDIDATES, EVALUATIONS, IDS, INTERACTIONS, ITEMS, MODEL_RUNS, RECOMMENDATIONS, USERS
+from clickmill.contracts.tables import (
+    ALS_FACTORS,
+    CANDIDATES,
+    EVALUATIONS,
+    IDS,
+    INTERACTIONS,
+    ITEMS,
+    MODEL_RUNS,
+    RECOMMENDATIONS,
+    USERS,
+    USERS_WITHOUT_LIST,
+)
 from clickmill.job import Inputs, Outputs
 from models.rows import interaction
 from publish.rows import als, judged
@@ -71,6 +82,7 @@ def test_ids_come_out_as_written_and_the_edges_of_a_list_hold(spark: SparkSessio
     assert lists.keys() == {"*", first, third}
     assert counts["sites with lists by als"] == 1 and counts["personal lists"] == 2
     assert counts["users left with an empty list"] == 1
+    assert [(row.user_id, row.reason) for row in frames[USERS_WITHOUT_LIST].collect()] == [(second, "bought or out of stock")]
     [run] = frames[MODEL_RUNS].collect()
     assert {row.model_run_id for row in frames[ALS_FACTORS].collect()} == {run.model_run_id}
 

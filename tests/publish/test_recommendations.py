@@ -3,10 +3,12 @@
 from datetime import date, datetime
 from typing import Any
 
+import pytest
 from pyspark.sql import SparkSession
 
 from builders import DAY, frame
-from clickmill.contracts.tables import CANDIDATES, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS
+from clickmill.contracts.errors import BadData
+from clickmill.contracts.tables import CANDIDATES, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS, USERS_WITHOUT_LIST
 from clickmill.publish import audit
 from clickmill.publish import recommendations as lists
 from models.rows import interaction
@@ -26,7 +28,7 @@ def publish(
     excludes_bought: bool = True,
     zone: str = "UTC",
     model: str = "als",
-) -> tuple[Lists, dict[str, int], list[Any]]:
+) -> tuple[Lists, dict[str, Any], list[Any]]:
     kept = lists.bought(frame(spark, INTERACTIONS, bought or []))
     gone = lists.sold_out(frame(spark, ITEMS, items or []), as_of=DAY, zone=zone)
     silent = lists.without_consent(frame(spark, USERS, users or []), as_of=DAY, zone=zone)
@@ -38,7 +40,10 @@ def publish(
     for row in rows:
         found.setdefault((row.site_id, row.user_id), []).append(f"{row.item_id} {row.source}")
         assert row.rank == len(found[row.site_id, row.user_id])
-    return found, audit.counts(made, judged, choice), rows
+    without = lists.users_without_list(judged, made, release_id="r1")
+    counts = audit.counts(made, without, judged, choice)
+    told = {(row.user_id, row.user_id_kind): row.reason for row in without.collect()}
+    return found, counts | {"without": told}, rows
 
 
 def test_own_candidates_come_first_and_popular_items_fill_up_without_repeating(spark: SparkSession) -> None:
@@ -123,6 +128,7 @@ def test_an_account_without_consent_gets_no_list_and_is_counted(spark: SparkSess
     }
     assert counts["users without consent, without a list"] == 1
     assert counts["users left with an empty list"] == 0
+    assert counts["without"] == {("ann", "account"): "no consent"}
     assert found["shop", "bob"] == ["i1 als", "i2 popular"]
 
 
@@ -133,8 +139,19 @@ def test_users_at_the_edges_of_a_shop_with_four_items(spark: SparkSession) -> No
     found, counts, rows = publish(spark, candidates, bought=bought, length=20)
     assert found == {("shop", "*"): ["0 popular", "1 popular", "2 popular", "3 popular"], ("shop", "A"): ["3 als"]}
     assert counts["users left with an empty list"] == 1
+    assert counts["without"] == {("B", "account"): "bought or out of stock"}
     assert counts["candidates taken away as bought"] == 7
     assert all(abs(row.score) < 1e9 for row in rows)
+
+
+def test_a_user_that_has_neither_a_list_nor_a_reason_for_having_none_stops_the_release(spark: SparkSession) -> None:
+    nobody = frame(spark, INTERACTIONS, []).select("site_id", "user_id_kind", "user_id", "item_id")
+    known = frame(spark, CANDIDATES, [*als("ann", "i1"), *popular("i1")])
+    flags = {"gone": nobody.select("site_id", "item_id"), "silent": nobody.select("site_id", "user_id_kind", "user_id")}
+    judged = lists.judged(known, kept=nobody, excludes_bought=True, **flags)
+    choice = spark.createDataFrame([("shop", "als", "proven")], "site_id string, model string, why string")
+    with pytest.raises(BadData, match="the models know 1 users, 0 with a list and 0 with a reason for having none"):
+        audit.counts(frame(spark, RECOMMENDATIONS, []), frame(spark, USERS_WITHOUT_LIST, []), judged, choice)
 
 
 def test_a_row_says_why_by_which_rules_and_from_which_model(spark: SparkSession) -> None:

@@ -36,6 +36,7 @@ USER_EVALUATIONS = Table(
 RECOMMENDATIONS = Table(
     "publish.recommendations_v1", ("as_of_date", "site_id", "user_id_kind", "user_id", "rank"), "as_of_date", "last_day"
 )
+USERS_WITHOUT_LIST = Table("publish.users_without_list_v1", ("as_of_date", "site_id", "user_id_kind", "user_id"), "as_of_date", "last_day")
 
 RUNS = Table("ops.runs", ("run_id",), None, "append")
 DAYS = Table("ops.days", ("table", "day", "version"), None, "append")

@@ -9,9 +9,10 @@ from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.events import USER
-from clickmill.contracts.tables import RECOMMENDATIONS
+from clickmill.contracts.tables import RECOMMENDATIONS, USERS_WITHOUT_LIST
 
 POPULAR = "popular"
+NOTHING_LEFT, NO_CONSENT = "bought or out of stock", "no consent"
 _POLICY_VERSION = "v2"
 
 
@@ -82,7 +83,7 @@ def recommendations(
     A user's candidates from the model of its site come first, then popular items
     of the site as far as places are left, by the same rules; where the choice for
     the site is `popular`, these alone. A user without consent gets no list, nor
-    does one for whom the rules leave nothing.
+    does one for whom the rules leave nothing: users_without_list() names them.
 
     Grain   one row per user and rank
     Needs   `candidates` as judged() gives them, of one day; `choice`: site_id, model, why, one row a site; `kept` as in judged()
@@ -103,6 +104,18 @@ def recommendations(
     ranked = own.unionByName(filling).unionByName(popular).withColumn("rank", rank).where(F.col("rank") <= list_length)
     why = F.broadcast(choice.select("site_id", "why"))
     return conform(_explained(ranked.join(why, on="site_id", how="inner"), excludes_bought, release_id), RECOMMENDATIONS)
+
+
+def users_without_list(candidates: DataFrame, published: DataFrame, *, release_id: str) -> DataFrame:
+    """Say why a user that the models know has no list: it refuses them, or the rules left nothing of what there was.
+
+    Grain   one row per user
+    Needs   `candidates` as judged() gives them, of one day; recommendations() of them
+    """
+    known = candidates.where(F.col("source") != POPULAR).groupBy("as_of_date", *USER).agg(F.bool_or("is_silenced").alias("_silent"))
+    without = known.join(published.select(*USER).distinct(), on=list(USER), how="left_anti")
+    reason = F.when(F.col("_silent"), NO_CONSENT).otherwise(NOTHING_LEFT)
+    return conform(without.withColumns({"reason": reason, "release_id": F.lit(release_id)}), USERS_WITHOUT_LIST)
 
 
 def by_model(
