@@ -21,6 +21,7 @@ from benchmarks import results
 from clickmill import config, session
 from clickmill.contracts.conform import conform
 from clickmill.contracts.events import USER
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import IDS, INTERACTIONS
 from clickmill.metrics import ranking
 from clickmill.models import als, candidates, ids, neighbours
@@ -157,7 +158,7 @@ def _lot(*names: str) -> Any:
 
 def _past(train: DataFrame) -> Past:
     known = interactions(train).persist()
-    numbers = ids.new_ids(known, known.sparkSession.createDataFrame([], IDS.schema)).persist()
+    numbers = ids.new_ids(known, local_frame(known.sparkSession, [], IDS.schema)).persist()
     strengths = als.strengths(known, as_of=DAY, half_life_days=HALF_LIFE_DAYS)
     return Past(
         known, numbers, als.with_numbers(strengths, numbers).persist(), candidates.histories(known, recent_items=WHOLE_HISTORY).persist()

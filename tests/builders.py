@@ -9,6 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.table import Table
 
 DAY = date(2024, 5, 16)
@@ -68,4 +69,4 @@ def frame(spark: SparkSession, table: Table, rows: Iterable[dict[str, Any]]) -> 
     unknown = {name for row in rows for name in row} - set(columns)
     if unknown:
         raise KeyError(f"{table.name} has no column {', '.join(sorted(unknown))}")
-    return spark.createDataFrame([tuple(row.get(name) for name in columns) for row in rows], table.schema)
+    return local_frame(spark, [tuple(row.get(name) for name in columns) for row in rows], table.schema)

@@ -21,6 +21,9 @@ _TEST_PROPERTIES = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.ui.showConsoleProgress": "false",
+    # Each query is written out for a page that nobody opens; in full that takes as long as to optimise it.
+    "spark.sql.ui.explainMode": "simple",
+    "spark.sql.debug.maxToStringFields": "1",
 }
 
 

@@ -17,6 +17,7 @@ from builders import DAY, at, frame, raw_event
 from clickmill import quality
 from clickmill.contracts import suite
 from clickmill.contracts.errors import BadData
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.suite import Suite
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import EVENTS, MODEL_RUNS, RAW_EVENTS, REJECTS
@@ -56,7 +57,7 @@ def test_text_and_range_rules_give_the_verdicts_worked_out_by_hand_in_both_engin
         ("price_range", "values_to_be_between", {"column": "price", "min_value": 0, "max_value": 1000}),
     )
     data = [(0, "SKU-100", 5.0), (1, "SKU-10", -1.0), (2, "ABC-100", NAN), (3, None, INF), (4, "", None)]
-    rows = spark.createDataFrame(data, checked.table.schema)
+    rows = local_frame(spark, data, checked.table.schema)
     assert split(rows, checked) == [
         [],
         ["price_range", "sku_digits", "sku_length"],
@@ -114,7 +115,7 @@ EVERY_KIND = (
 def test_the_split_and_the_gate_agree_row_by_row_on_every_kind_of_rule(spark: SparkSession) -> None:
     """The row with number k stands there 2^k times, so each count tells exactly which rows broke the rule."""
     checked = suite_over(spark, "_n int, " + ", ".join(VALUES), *EVERY_KIND)
-    distinct = spark.createDataFrame([(k, *row) for k, row in enumerate(zip(*VALUES.values(), strict=True))], checked.table.schema)
+    distinct = local_frame(spark, [(k, *row) for k, row in enumerate(zip(*VALUES.values(), strict=True))], checked.table.schema)
     by_row = split(distinct, checked)
     repeated = distinct.withColumn("_copy", F.expr("explode(sequence(1, shiftleft(1, _n)))")).coalesce(1)
     counts = counted(repeated, checked)

@@ -23,6 +23,7 @@ from pyspark.sql.types import ArrayType, DataType, IntegerType, StructField, Str
 from clickmill import quality, session
 from clickmill.contracts import resources, suite, tables
 from clickmill.contracts.events import EVENT_TYPES
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.suite import Rule
 from clickmill.contracts.table import Table
 from clickmill.quality import rows
@@ -76,7 +77,7 @@ def frame(spark: SparkSession, table: Table, changes: list[dict[str, Any]]) -> D
         row = {name: numbered(value, n) for name, value in (first | change).items()}
         data.append((n, *(typed(row.get(field.name), field.dataType) for field in fields)))
     schema = StructType([StructField("_n", IntegerType()), *(StructField(field.name, field.dataType) for field in fields)])
-    return spark.createDataFrame(data, schema)
+    return local_frame(spark, data, schema)
 
 
 def missing_cases(table: Table) -> list[dict[str, Any]]:
@@ -131,7 +132,7 @@ MAY_BE_EMPTY = (tables.USERS_WITHOUT_LIST,)
 
 @pytest.mark.parametrize("table", [table for table in GATED if table.layer == "publish"], ids=lambda table: table.name)
 def test_an_empty_published_table_is_refused_unless_it_names_exceptions(spark: SparkSession, table: Table) -> None:
-    result = quality.gate(spark.createDataFrame([], table.schema), table, rows_written=0)
+    result = quality.gate(local_frame(spark, [], table.schema), table, rows_written=0)
     assert result.reason == (None if table in MAY_BE_EMPTY else "no_rows: the table has 0 rows")
 
 

@@ -19,6 +19,7 @@ from pyspark.sql.types import MapType
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.table import Table
 
 # Readers of protocol version 1 do not know deletion vectors: some return deleted rows, others refuse the table.
@@ -78,7 +79,7 @@ class Lake:
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Rows of one version (the newest when none is named); no rows where the table is not there yet."""
         if not self.exists(table):
-            return self.spark.createDataFrame([], table.schema)
+            return local_frame(self.spark, [], table.schema)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
@@ -124,7 +125,7 @@ class Lake:
             return now.where(F.col(str(table.day)).between(F.lit(written.days.first), F.lit(written.days.last)))
         files = set(now.inputFiles()) - set(self.read(table, written.before).inputFiles())
         if not files:
-            return self.spark.createDataFrame([], table.schema)
+            return local_frame(self.spark, [], table.schema)
         # Delta adds whole files; without deletion vectors and column mapping each is plain Parquet.
         return conform(self.spark.read.schema(table.schema).option("basePath", self.path(table)).parquet(*sorted(files)), table)
 
@@ -132,7 +133,7 @@ class Lake:
         """Append a few rows that the driver has, in one commit; for the tables of the ledger."""
         self.ensure(table)
         ordered = [tuple(row[name] for name in table.columns) for row in rows]
-        self.spark.createDataFrame(ordered, table.schema).coalesce(1).write.format("delta").mode("append").save(self.path(table))
+        local_frame(self.spark, ordered, table.schema).coalesce(1).write.format("delta").mode("append").save(self.path(table))
 
     def size_bytes(self, table: Table) -> int:
         """Bytes of the newest version."""

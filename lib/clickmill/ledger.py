@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from clickmill.contracts import hadoop
@@ -46,8 +45,8 @@ class Ledger:
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
-        latest = Window.partitionBy("table", "day").orderBy(F.desc("version"), F.desc("admitted_at"))
-        rows = lake.read(DAYS).withColumn("_place", F.row_number().over(latest)).where("_place = 1").drop("_place")
+        newest = F.max_by(F.struct(*DAYS.columns), F.struct("version", "admitted_at")).alias("newest")
+        rows = lake.read(DAYS).groupBy("table", "day").agg(newest).select("newest.*")
         # Grows with tables x days, never with events.
         self._by_table: dict[str, dict[date, Admission]] = {}
         self._enter(Admission(**{**row.asDict(), "inputs": json.loads(row.inputs)}) for row in rows.collect())

@@ -10,6 +10,7 @@ from pyspark.sql import Row, SparkSession
 
 from builders import frame
 from clickmill.clean import states
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import ITEMS, RAW_ITEMS, RAW_USERS, USERS
 
 
@@ -23,7 +24,7 @@ def raw_item(day: int, stock: int | None, *, valid: datetime | None = None, ordi
 def added(
     spark: SparkSession, raw: list[dict[str, Any]], known: list[Row] | None = None, zone: str = "UTC", partitions: int = 1
 ) -> list[Row]:
-    history = spark.createDataFrame(known or [], ITEMS.schema)
+    history = local_frame(spark, known or [], ITEMS.schema)
     return states.items(frame(spark, RAW_ITEMS, raw).repartition(partitions), history, zone=zone).orderBy(*ITEMS.key).collect()
 
 

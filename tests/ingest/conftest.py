@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from clickmill import session
 from clickmill.contracts.days import Days
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import RAW_FILES
 from clickmill.ingest import ingest
 from clickmill.ingest.source import TABLES, parse
@@ -53,7 +54,7 @@ def run(spark: SparkSession) -> Ingest:
     ) -> Ingested:
         source = parse(source_text, f"{name}.yaml")
         table = TABLES[source.table]
-        before = spark.createDataFrame([], RAW_FILES.schema) if known is None else known
+        before = local_frame(spark, [], RAW_FILES.schema) if known is None else known
         landed = ingest.landed(
             spark,
             source,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, Row
 
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import RAW_FILES
 from clickmill.ingest import ingest
 
@@ -39,7 +40,7 @@ class Ingested:
     @cached_property
     def manifest(self) -> DataFrame:
         """As read back from the lake: data, and no plan."""
-        return self.raw.sparkSession.createDataFrame(self.landed_files.collect(), RAW_FILES.schema)
+        return local_frame(self.raw.sparkSession, self.landed_files.collect(), RAW_FILES.schema)
 
     @cached_property
     def files(self) -> list[Row]:

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from clickmill.contracts import resources
 from clickmill.contracts.errors import UsageError
+from clickmill.contracts.local import local_frame
 from clickmill.ingest.json_text import with_exact_numbers
 
 SOURCE = """
@@ -204,5 +205,5 @@ def test_only_numbers_that_are_not_whole_are_put_into_quotes(spark):
         '{"a":-}': '{"a":-}',
         "[" + '"s",' * 20_000 + "1.5]": "[" + '"s",' * 20_000 + '"1.5"]',
     }
-    frame = spark.createDataFrame([(text,) for text in texts], "text string").select(with_exact_numbers(F.col("text")))
+    frame = local_frame(spark, [(text,) for text in texts], "text string").select(with_exact_numbers(F.col("text")))
     assert [row[0] for row in frame.collect()] == list(texts.values())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from clickmill.contracts.local import local_frame
 from clickmill.metrics import exposure
 
 SHOWN = "model string, site_id string, user_id_kind string, user_id string, item_id string"
@@ -13,11 +14,11 @@ BY = ("model", "site_id")
 
 
 def items(spark: SparkSession, some: str) -> DataFrame:
-    return spark.createDataFrame([("shop", item) for item in some], "site_id string, item_id string")
+    return local_frame(spark, [("shop", item) for item in some], "site_id string, item_id string")
 
 
 def measured(spark: SparkSession, shown: list[tuple[str, str]], catalogue: str, partitions: int = 2) -> dict[str, tuple]:
-    frame = spark.createDataFrame([("als", "shop", "account", user, item) for user, item in shown], SHOWN).repartition(partitions)
+    frame = local_frame(spark, [("als", "shop", "account", user, item) for user, item in shown], SHOWN).repartition(partitions)
     rows = exposure.of_items(frame, items(spark, catalogue), BY).collect()
     return {row.metric: (row.value, row.low, row.high, row.user_count) for row in rows}
 
@@ -49,7 +50,7 @@ def test_gini_is_that_of_the_definition_and_its_interval_that_of_leaving_out_gro
     assert found == measured(spark, shown[::-1], letters, partitions=5)
     group = {
         row.user_id: row.g
-        for row in spark.createDataFrame([(user,) for user, _ in shown], "user_id string")
+        for row in local_frame(spark, [(user,) for user, _ in shown], "user_id string")
         .distinct()
         .selectExpr("user_id", f"pmod(xxhash64('shop', 'account', user_id), {exposure.GROUPS}) as g")
         .collect()

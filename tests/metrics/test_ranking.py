@@ -7,6 +7,7 @@ import pytest
 from pyspark.ml.evaluation import RankingEvaluator
 from pyspark.sql import DataFrame, SparkSession
 
+from clickmill.contracts.local import local_frame
 from clickmill.metrics import ranking
 
 LISTS = "model string, site_id string, user_id_kind string, user_id string, rank int, item_id string"
@@ -16,15 +17,15 @@ TARGETS = "site_id string, user_id_kind string, user_id string, item_id string"
 def lists(spark: SparkSession, *given: tuple[str, str, str], site: str = "shop") -> DataFrame:
     """Each (model, user, items in order, one letter an item)."""
     rows = [(m, site, "unknown" if u == "*" else "account", u, n, item) for m, u, items in given for n, item in enumerate(items, 1)]
-    return spark.createDataFrame(rows, LISTS)
+    return local_frame(spark, rows, LISTS)
 
 
 def targets(spark: SparkSession, **items: str) -> DataFrame:
-    return spark.createDataFrame([("shop", "account", user, item) for user, some in items.items() for item in some], TARGETS)
+    return local_frame(spark, [("shop", "account", user, item) for user, some in items.items() for item in some], TARGETS)
 
 
 def tail(spark: SparkSession, items: str) -> DataFrame:
-    return spark.createDataFrame([("shop", item) for item in items], "site_id string, item_id string")
+    return local_frame(spark, [("shop", item) for item in items], "site_id string, item_id string")
 
 
 def judged(spark: SparkSession, made: DataFrame, wanted: DataFrame, k: int = 3, rare: str = "") -> dict[tuple[str, str], tuple]:
@@ -74,14 +75,14 @@ def test_means_are_those_of_spark_s_own_metrics(spark: SparkSession, k: int) -> 
     rows = ranking.by_user(ranking.shown(shown, targets(spark, **liked), k=k), targets(spark, **liked), tail(spark, ""), k=k)
     found = ranking.means(rows, {"ndcg": "ndcg", "recall": "recall"}, ("model",)).collect()
     numbers = [([float(ord(item)) for item in made[user]], [float(ord(item)) for item in liked[user]]) for user in made]
-    frame = spark.createDataFrame(numbers, "prediction array<double>, label array<double>")
+    frame = local_frame(spark, numbers, "prediction array<double>, label array<double>")
     for name, metric in (("ndcg", "ndcgAtK"), ("recall", "recallAtK")):
         expected = RankingEvaluator(metricName=metric, k=k).evaluate(frame)
         assert [row.value for row in found if row.metric == name] == [pytest.approx(expected)], name
 
 
 def test_a_mean_has_an_interval_by_user_and_ignores_what_is_not_known(spark: SparkSession) -> None:
-    rows = spark.createDataFrame([("als", x) for x in (1.0, 2.0, 6.0, None)] + [("popular", 5.0)], "model string, x double")
+    rows = local_frame(spark, [("als", x) for x in (1.0, 2.0, 6.0, None)] + [("popular", 5.0)], "model string, x double")
     found = {row.model: row for row in ranking.means(rows, {"x": "x"}, ("model",)).collect()}
     # Deviations -2, -1, 3: variance 14 / 2 = 7, standard error sqrt(7 / 3).
     assert (found["als"].value, found["als"].user_count) == (3.0, 3)

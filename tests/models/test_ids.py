@@ -8,6 +8,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Row, SparkSession
 
 from builders import DAY, NEXT_DAY, frame
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import IDS, INTERACTIONS
 from clickmill.models.ids import LARGEST, new_ids
 from models.rows import interaction
@@ -17,7 +18,7 @@ ODD_ITEMS = ["0108775015", "108775015", "21602730330000060100100000358582"]
 
 
 def numbered(spark: SparkSession, rows: list[dict[str, Any]], known: list[Row] | None = None, partitions: int = 1) -> list[Row]:
-    have = spark.createDataFrame(known or [], IDS.schema)
+    have = local_frame(spark, known or [], IDS.schema)
     new = new_ids(frame(spark, INTERACTIONS, rows).repartition(partitions), have)
     return sorted(new.collect(), key=lambda row: (row.entity, row.number))
 

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from builders import DAY, frame
 from clickmill.contracts.errors import BadData
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import CANDIDATES, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS, USERS_WITHOUT_LIST
 from clickmill.publish import audit
 from clickmill.publish import recommendations as lists
@@ -149,7 +150,7 @@ def test_a_user_that_has_neither_a_list_nor_a_reason_for_having_none_stops_the_r
     known = frame(spark, CANDIDATES, [*als("ann", "i1"), *popular("i1")])
     flags = {"gone": nobody.select("site_id", "item_id"), "silent": nobody.select("site_id", "user_id_kind", "user_id")}
     judged = lists.judged(known, kept=nobody, excludes_bought=True, **flags)
-    choice = spark.createDataFrame([("shop", "als", "proven")], "site_id string, model string, why string")
+    choice = local_frame(spark, [("shop", "als", "proven")], "site_id string, model string, why string")
     with pytest.raises(BadData, match="the models know 1 users, 0 with a list and 0 with a reason for having none"):
         audit.counts(frame(spark, RECOMMENDATIONS, []), frame(spark, USERS_WITHOUT_LIST, []), judged, choice)
 

@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from builders import DAY
+from clickmill.contracts.local import local_frame
 from clickmill.simulate import found
 from clickmill.simulate.found import Finding
 
@@ -29,7 +30,7 @@ def delivery(event_id: str, kind: str = "original", of: str | None = None, **cha
 
 
 def truth(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
-    return spark.createDataFrame([tuple(row.values()) for row in rows], TRUTH)
+    return local_frame(spark, [tuple(row.values()) for row in rows], TRUTH)
 
 
 def shares(findings: list[Finding]) -> dict[str, tuple[float, int]]:
@@ -38,11 +39,11 @@ def shares(findings: list[Finding]) -> dict[str, tuple[float, int]]:
 
 def rows_of(spark: SparkSession, schema: str, rows: list[dict[str, Any]]) -> DataFrame:
     names = [part.split()[0] for part in schema.split(", ")]
-    return spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], schema)
+    return local_frame(spark, [tuple(row.get(name) for name in names) for row in rows], schema)
 
 
 def own_ids(spark: SparkSession, *names: str) -> DataFrame:
-    return spark.createDataFrame([(f"lake {name}", name) for name in names], "event_id string, own_id string")
+    return local_frame(spark, [(f"lake {name}", name) for name in names], "event_id string, own_id string")
 
 
 def test_copies_are_found_where_as_many_are_named_as_there_are(spark: SparkSession) -> None:
@@ -111,7 +112,7 @@ def test_the_oracle_ranks_by_what_draws_the_user_and_leaves_out_what_is_barred(s
     expected = [f"{item:010d}" for item in (-odds).argsort(kind="stable") if f"{item:010d}" not in barred][:39]
     told = truth(spark, delivery("a", visitor_id="v00000000000000aa", user_number=7))
     schema, user = "site_id string, user_id_kind string, user_id string", ("shop", "account", "a00000000000000aa")
-    users = spark.createDataFrame([user], schema)
-    gone = spark.createDataFrame([(*user, item) for item in barred], f"{schema}, item_id string")
+    users = local_frame(spark, [user], schema)
+    gone = local_frame(spark, [(*user, item) for item in barred], f"{schema}, item_id string")
     rows = found.oracle(shop, told, users, gone, k=39).orderBy("rank").collect()
     assert [row.item_id for row in rows] == expected and [row["rank"] for row in rows] == list(range(1, 40))

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData, UsageError
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.table import Table
 from clickmill.ingest import failures, files, manifest, reading
 from clickmill.ingest.binding import tried
@@ -87,7 +88,7 @@ def landed(
         deliveries = manifest.not_seen(reading.scan(spark, source, found), known, source=source.name)
         groups = reading.groups(spark, source, [one.scanned for one in deliveries]) if deliveries else []
         if not groups:
-            nothing = spark.createDataFrame([], table.schema).withColumns(
+            nothing = local_frame(spark, [], table.schema).withColumns(
                 {"_pos": F.lit(0), "_unmapped_names": F.lit(None).cast("array<string>")}
             )
             return Landed(conform(nothing, table), manifest.files(spark, nothing, deliveries, source=source.name))
@@ -123,7 +124,7 @@ def _with_deliveries(spark: SparkSession, mapped: DataFrame, deliveries: Sequenc
         )
         for one in deliveries
     ]
-    by_file = spark.createDataFrame(facts, "__path string, file string, delivery_id string, delivery_rank int, _file_date date")
+    by_file = local_frame(spark, facts, "__path string, file string, delivery_id string, delivery_rank int, _file_date date")
     return (
         mapped.join(F.broadcast(by_file), on="__path", how="inner")
         .withColumnsRenamed({"__block": "block", "__ordinal": "ordinal"})
@@ -144,7 +145,7 @@ def _of_days(spark: SparkSession, mapped: DataFrame, deliveries: Sequence[Delive
             )
     earliest = manifest.earliest_dates({uri: row.earliest for uri, row in found.items()}, deliveries, first=days.first)
     facts = [(one.scanned.file.uri, earliest[one.scanned.file.uri], sorted(one.known_dates)) for one in deliveries]
-    by_file = spark.createDataFrame(facts, "__path string, _undated_date date, _known_dates array<date>")
+    by_file = local_frame(spark, facts, "__path string, _undated_date date, _known_dates array<date>")
     landing = F.coalesce("_file_date", F.col(day), "_undated_date")
     dated = mapped.join(F.broadcast(by_file), on="__path", how="inner").withColumn("landing_date", landing)
     in_days = F.col("landing_date").between(F.lit(days.first), F.lit(days.last))

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from clickmill.contracts import reasons
 from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import RAW_FILES
 from clickmill.ingest.files import Scanned
 
@@ -88,12 +89,14 @@ def files(spark: SparkSession, rows: DataFrame, deliveries: Iterable[Delivery], 
         F.map_from_entries(F.array_sort(F.collect_list(F.struct("_field", "_count")))).alias("unmapped_fields")
     )
     whole = [one.scanned for one in deliveries]
-    sizes = spark.createDataFrame(
+    sizes = local_frame(
+        spark,
         [(one.file.name, one.delivery_id, one.size_bytes, one.record_count) for one in whole],
         "file string, delivery_id string, size_bytes long, file_record_count long",
     )
     with_records = counted(rows).join(per_file, on=list(key), how="left").join(F.broadcast(sizes), on=["file", "delivery_id"], how="inner")
-    empty = spark.createDataFrame(
+    empty = local_frame(
+        spark,
         [
             (one.file.landing_date, one.file.name, one.delivery_id, one.size_bytes)
             for one in whole

@@ -7,6 +7,8 @@ from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 
+from clickmill.contracts.local import local_frame
+
 
 def model_run_id(*, as_of: date, inputs: Mapping[str, int], code_version: str, params: Mapping[str, object]) -> str:
     """Name a training after all it depends on: day, versions of the inputs, code and parameters with the seed."""
@@ -25,4 +27,4 @@ def described(
     for model, one in params.items():
         run_id = model_run_id(as_of=as_of, inputs=inputs, code_version=code_version, params={"model": model, **one})
         rows.append((model, run_id, json.dumps(dict(one), sort_keys=True)))
-    return spark.createDataFrame(rows, "model string, model_run_id string, params string")
+    return local_frame(spark, rows, "model string, model_run_id string, params string")

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyspark.sql import DataFrame, SparkSession
 
+from clickmill.contracts.local import local_frame
 from clickmill.simulate import responses, stream, visits
 from clickmill.simulate.world import CAMPAIGNS, World
 
@@ -74,4 +75,4 @@ def items(spark: SparkSession, world: World) -> DataFrame:
         )
         for item in range(world.items)
     ]
-    return spark.createDataFrame(rows, _ITEMS)
+    return local_frame(spark, rows, _ITEMS)

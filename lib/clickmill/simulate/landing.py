@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 import clickmill
 from clickmill.contracts import hadoop
+from clickmill.contracts.local import local_frame
 from clickmill.simulate import dirt, facts, stream
 from clickmill.simulate.world import World
 
@@ -57,7 +58,7 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str, s
     told.select(F.lit(site).alias("site_id"), *_TRUTH, "received_at", _line(world, site).alias("line")).write.parquet(f"{truth}/deliveries")
     facts.users(spark, world, users).write.parquet(f"{truth}/users")
     facts.items(spark, world).coalesce(1).write.parquet(f"{truth}/items")
-    told_world = spark.createDataFrame([(seed, days, users, clickmill.__version__)], "seed long, days int, users long, version string")
+    told_world = local_frame(spark, [(seed, days, users, clickmill.__version__)], "seed long, days int, users long, version string")
     told_world.coalesce(1).write.json(f"{truth}/world")
     made = spark.read.parquet(f"{truth}/deliveries")
     count = made.count()
@@ -171,7 +172,7 @@ def _items(spark: SparkSession, world: World, site: str) -> DataFrame:
         )
         for item, day, stock in sorted(states)
     ]
-    frame = spark.createDataFrame(rows, "landing_date date, item_id string, category string, title string, price string, stock int")
+    frame = local_frame(spark, rows, "landing_date date, item_id string, category string, title string, price string, stock int")
     told = F.struct(F.lit(site).alias("site_id"), *frame.columns[1:], F.lit(CURRENCY).alias("currency"))
     return frame.select("landing_date", F.lit("items").alias("file"), F.to_json(told).alias("line"))
 
