@@ -37,5 +37,5 @@ setup(
     package_data={name: [DATA[folder.split("/")[0]]] for name, folder in packages.items()},
     install_requires=requirements("core"),
     extras_require={group: requirements(group) for group in ("train", "demo", "dev")},
-    entry_points={"console_scripts": ["clickmill = clickmill.cli:app"]},
+    entry_points={"console_scripts": ["clickmill = clickmill.cli:main"]},
 )

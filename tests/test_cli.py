@@ -7,7 +7,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
-from clickmill import cli, log, terminal
+from clickmill import cli, doctor, log, terminal
 from clickmill.contracts.errors import BadData
 from clickmill.job import told
 
@@ -40,8 +40,35 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(shown: list[str], words: list[
     assert len(shown) == 1 and said in shown[0] and "Traceback" not in result.output
 
 
-def test_a_missing_option_is_usage_too() -> None:
-    assert CliRunner().invoke(cli.app, ["run", "find_bots"]).exit_code == 2
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run find_bots", "Missing option '--date'; --help names the arguments"),
+        ("run find_bots --bogus 1", "No such option: --bogus; --help"),
+        ("nonsense", "No such command 'nonsense'; --help"),
+        ("status --limit 0", "Invalid value for '--limit'"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_one_line_too(shown: list[str], monkeypatch: pytest.MonkeyPatch, words: str, said: str) -> None:
+    monkeypatch.setattr("sys.argv", ["clickmill", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2 and len(shown) == 1 and said in shown[0]
+
+
+def test_the_doctor_asks_the_java_that_spark_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    java = tmp_path / "bin" / "java"
+    java.write_text("#!/bin/sh\necho 'openjdk version \"25\"' >&2\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+
+    def told() -> doctor.Finding:
+        return next(one for one in doctor.before_spark(str(tmp_path)) if one.question == "Java")
+
+    assert (told().answer, told().is_well) == ('openjdk version "25"', False)
+    java.unlink()
+    assert "not found at" in told().answer
 
 
 def test_an_unexpected_error_leaves_its_trace_in_the_log_and_a_value_nowhere(

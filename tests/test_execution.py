@@ -14,7 +14,7 @@ from builders import DAY, NEXT_DAY, at, frame
 from clickmill import config, execution, staleness
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData, GateRefused, TableHeld
-from clickmill.contracts.tables import IDENTITIES, SESSIONS, VALUE_RANGES
+from clickmill.contracts.tables import IDENTITIES, IDS, SESSIONS, VALUE_RANGES
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger, held
 
@@ -43,7 +43,7 @@ def writes(table, rows, reads=(), **more) -> SimpleNamespace:
     """A job that writes `rows` of its days into `table`."""
 
     def run(spark, conf, days, inputs):
-        return {table: frame(spark, table, [row for row in rows if row["event_date"] in days])}
+        return {table: frame(spark, table, [row for row in rows if row[table.day] in days])}
 
     return SimpleNamespace(__name__="makes", READS=reads, WRITES=(table,), run=run, CONFIG=("shop",), **more)
 
@@ -154,10 +154,11 @@ def test_a_changed_input_another_config_and_nothing_else_make_a_day_stale(spark,
 
 def test_a_lock_without_a_word_in_it_is_told_with_its_place(spark, lake) -> None:
     (Path(lake.root) / "locks").mkdir(parents=True, exist_ok=True)
-    (Path(lake.root) / "locks" / f"{SESSIONS.name}.json").write_text("")
     told = r"clean.sessions: a run is taking it just now; if none is, delete .*clean.sessions.json"
-    with pytest.raises(TableHeld, match=told), held(lake, [SESSIONS], "run1", at("10:00")):
-        pass
+    for text in ("", "[]", "5"):
+        (Path(lake.root) / "locks" / f"{SESSIONS.name}.json").write_text(text)
+        with pytest.raises(TableHeld, match=told), held(lake, [SESSIONS], "run1", at("10:00")):
+            pass
 
 
 def test_what_is_read_whole_holds_later_days_too_and_makes_nothing_stale(spark, lake, conf) -> None:
@@ -201,3 +202,12 @@ def test_every_run_is_entered_with_its_end(spark, lake, conf) -> None:
     rows = lake.read(RUNS).orderBy("started_at").collect()
     assert [(row.job, row.status, row.exit_code) for row in rows] == [("makes", "done", 0), ("counts", "failed", 5)]
     assert "not there yet" in rows[1].message
+
+
+def test_a_day_that_is_only_added_to_goes_on_telling_how_its_oldest_rows_were_made(spark, lake, conf) -> None:
+    first = {"entity": "user", "site_id": "shop", "user_id_kind": "visitor", "source_id": "u1", "number": 1, "first_date": DAY}
+    other = conf.model_copy(update={"shop": conf.shop.model_copy(update={"zone": "Europe/Berlin"})})
+    for config_of_run, rows in ((conf, [first]), (other, [first | {"source_id": "u2", "number": 2}]), (other, [])):
+        execution.execute(writes(IDS, rows), config_of_run, Days(DAY, DAY), spark)
+    found = staleness.stale({"makes": writes(IDS, [])}, other, Ledger(lake))
+    assert [(one.day, one.reasons, one.frozen) for one in found] == [(DAY, ("some of its rows were made under another config",), True)]

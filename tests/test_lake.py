@@ -64,3 +64,8 @@ def test_a_table_is_published_with_comments_and_for_readers_of_version_one(spark
     assert detail.minReaderVersion == 1 and detail.partitionColumns == ["landing_date"]
     columns = {row.col_name: row.comment for row in spark.sql(f"describe delta.`{lake.path(RAW_EVENTS)}`").collect()}
     assert columns["price"].startswith("Price of one piece")
+
+
+def test_a_value_that_moves_to_another_column_changes_the_hash_of_its_day(spark) -> None:
+    there, moved = (facts_by_day(frame(spark, RAW_EVENTS, [raw_event(**{name: "x"})]), RAW_EVENTS)[0] for name in ("query", "page_url"))
+    assert there.content_hash != moved.content_hash

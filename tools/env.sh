@@ -10,7 +10,7 @@ java_home() {
   local home version
   for home in "${JAVA_HOME:-}" "$(dirname "$(dirname "$(readlink -f "$(command -v java || echo /none/none)")")")" \
       /usr/lib/jvm/*-17-* /usr/lib/jvm/*-21-*; do
-    [ -x "$home/bin/java" ] || continue
+    [ -n "$home" ] && [ -x "$home/bin/java" ] || continue
     version=$("$home/bin/java" --list-modules 2>/dev/null | sed -n 's/^jdk\.incubator\.vector@\([0-9]*\).*/\1/p')
     case $version in 17 | 21) echo "$home"; return ;; esac
   done

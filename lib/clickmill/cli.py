@@ -144,7 +144,7 @@ def status(env: job.EnvOption = "local", lake: job.LakeOption = None, limit: Lim
     def act(_: Lake, ledger: Ledger, conf: config.Config) -> None:
         found = staleness.stale(river.jobs(), conf, ledger)
         for one in found[:limit]:
-            kind = "older inputs" if one.frozen else "stale"
+            kind = "older" if one.frozen else "stale"
             terminal.out.print(f"{kind:<13}{one.table:<28} {one.day}  {'; '.join(one.reasons)}", markup=False)
         if len(found) > limit:
             terminal.out.print(f"and {len(found) - limit} more; --limit shows them")
@@ -241,8 +241,11 @@ def doctor(env: job.EnvOption = "local") -> None:
         conf = config.load(env)
         log.configure(conf.run.log_folder)
         findings = health.before_spark(conf.lake.root)
-        with session.started("clickmill doctor") as spark:
-            findings += health.with_spark(spark)
+        try:
+            with session.started("clickmill doctor") as spark:
+                findings += health.with_spark(spark)
+        except Exception as error:
+            findings.append(health.not_started(type(error).__name__, log.trace(error)))
         for one in findings:
             terminal.out.print(f"{'[green]well[/green]' if one.is_well else '[red]ill [/red]'}  {one.question:<20} {one.answer}")
         ill = [one.question for one in findings if not one.is_well]
@@ -260,5 +263,10 @@ def _with_lake(env: str, root: str | None, act: Callable[[Lake, Ledger, config.C
         act(lake, Ledger(lake), conf)
 
 
+def main() -> None:
+    """What `clickmill` starts."""
+    job.command_line(app)
+
+
 if __name__ == "__main__":
-    app()
+    main()

@@ -84,7 +84,10 @@ def source_text(name: str | None) -> tuple[str, str]:
         )
     own = own_sources()
     if own is not None and (own / f"{name}.yaml").is_file():
-        return (own / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
+        try:
+            return (own / f"{name}.yaml").read_text(encoding="utf-8"), f"{name}.yaml"
+        except UnicodeDecodeError:
+            raise UsageError(f"{name}.yaml: is no text in UTF-8; save it as that") from None
     return resources.text(f"conf/sources/{name}.yaml"), f"conf/sources/{name}.yaml"
 
 

@@ -1,5 +1,6 @@
 """Is this machine fit to run jobs? One line a question, with what was found and what to do."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -53,6 +54,11 @@ def with_spark(spark: SparkSession) -> list[Finding]:
     ]
 
 
+def not_started(kind: str, trace: object) -> Finding:
+    """What there is to say where no session could be started."""
+    return Finding("Spark", f"does not start: {kind}; the whole trace is in {trace}", False)
+
+
 def _asked(question: str, answer: Callable[[], str]) -> Finding:
     """The answer, or the error as the answer: a doctor tells what is wrong and goes on."""
     try:
@@ -62,9 +68,11 @@ def _asked(question: str, answer: Callable[[], str]) -> Finding:
 
 
 def _java() -> Finding:
-    found = shutil.which("java")
-    if found is None:
-        return Finding("Java", "not found; install a full JRE 17 or 21, such as openjdk-17-jre-headless", False)
+    home = os.environ.get("JAVA_HOME")  # Spark starts this one, and the first of the path only where there is none
+    found = f"{home}/bin/java" if home else shutil.which("java")
+    if found is None or not Path(found).is_file():
+        where = f"not found{f' at {found}' if found else ''}"
+        return Finding("Java", f"{where}; install a full JRE 17 or 21, such as openjdk-17-jre-headless", False)
     told = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr.splitlines()[0]
     return Finding("Java", told, any(f'"{major}' in told for major in ("17", "21")))
 

@@ -148,7 +148,8 @@ def _checked(
         if one.table.write == "append":
             facts = facts_by_day(lake.read(one.table, one.version).where(F.col(str(one.table.day)).isin(touched)), one.table)
         by_day = {fact.day: fact for fact in facts}
-        admissions += [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, inputs, result) for day in touched]
+        made = [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, inputs, result) for day in touched]
+        admissions += [_with_first_making(admission, ledger) for admission in made] if one.table.write == "append" else made
     # A day may be made of one that this same run wrote: what was left open the day before.
     now = ledger.after(admissions)
     made_of = {day: hashes_of(job, day, inputs.conf, now) for day in {one.day for one in admissions}}
@@ -169,6 +170,12 @@ def _admission(job: Job, fact: DayFacts, one: Written, inputs: Inputs, result: R
         inputs={},
         admitted_at=_now(),
     )
+
+
+def _with_first_making(one: Admission, ledger: Ledger) -> Admission:
+    """What was appended to a day leaves the rows that it had as they were made: the day says how the oldest of them were."""
+    before = ledger.days.get((one.table, one.day))
+    return one if before is None else replace(one, code_version=before.code_version, config_hash=before.config_hash)
 
 
 def _gated(rows: dict[Table, DataFrame], table: Table, facts: list[DayFacts], inputs: Inputs, result: RunResult) -> TableResult:

@@ -10,6 +10,7 @@ import typer
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from rich.markup import escape
+from typer.exceptions import TyperException
 
 import clickmill
 from clickmill import config, execution, log, session, terminal
@@ -53,7 +54,26 @@ def main(module: str) -> None:
         told(lambda: perform([job], env, day_range(date, to), overrides(source, path, lake), dry_run=dry_run))
 
     command.__doc__ = job.__doc__
-    typer.run(command)
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(command)
+    command_line(app)
+
+
+def command_line(app: typer.Typer) -> None:
+    """Run a command line and leave with its exit code; a mistake in the arguments is one line too, with the code of all usage errors.
+
+    Raises  SystemExit
+    """
+    try:
+        code = app(standalone_mode=False)
+    except TyperException as error:
+        code = UsageError.exit_code
+        mistake = " ".join(error.format_message().split())
+        if mistake:  # without any argument there is none, and the help has been shown
+            terminal.err.print(f"[red]error[/red] {escape(mistake.rstrip('.'))}; --help names the arguments")
+    except typer.Abort:
+        code = 1
+    raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def overrides(source: str | None, path: str | None, lake: str | None) -> dict[str, Any]:
@@ -77,6 +97,8 @@ def _day(text: str) -> date:
     day = date.fromisoformat(text)
     if text != str(day):  # Python reads 20240501 and 2024-W18-3 too, spark-submit.sh does not
         raise ValueError(f"{text} is not written as a day is")
+    if not 1990 <= day.year < 2100:  # where event times are taken from; days around the range must be days too
+        raise ValueError(f"{text} is no day of a shop on the web")
     return day
 
 

@@ -19,6 +19,7 @@ from pyspark.sql.types import MapType
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
+from clickmill.contracts.hashing import hash_of
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.table import Table
 
@@ -145,7 +146,7 @@ class Lake:
 def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:
     """Row count and content hash of each day of `rows`; the list grows with the days of a run, not with its rows."""
     assert table.day is not None
-    hashed = F.xxhash64(*(_hashable(rows, name) for name in table.columns)).cast("decimal(20,0)")
+    hashed = hash_of(_hashable(rows, name) for name in table.columns).cast("decimal(20,0)")
     counted = rows.groupBy(table.day).agg(F.sum(hashed).cast("string").alias("content_hash"), F.count("*").alias("row_count"))
     return [DayFacts(row[0], row.content_hash, row.row_count) for row in counted.orderBy(table.day).collect()]
 

@@ -130,10 +130,12 @@ def _take(lake: Lake, table: Table, owner: Mapping[str, Any]) -> None:
 def _owner(lake: Lake, table: Table, path: str) -> dict[str, Any]:
     row = lake.spark.read.text(path).first()
     try:
-        found: dict[str, Any] = json.loads(row.value if row is not None else "")
+        found = json.loads(row.value if row is not None else "")
     except ValueError:
+        found = None
+    if not isinstance(found, dict):
         # Between its making and its first byte a lock is empty; one that stays so was left by a run that was killed there.
-        raise TableHeld(f"{table.name}: a run is taking it just now; if none is, delete {path}, which a killed run left") from None
+        raise TableHeld(f"{table.name}: a run is taking it just now; if none is, delete {path}, which a killed run left")
     return found
 
 

@@ -29,9 +29,11 @@ def stale(jobs: Mapping[str, Job], conf: Config, ledger: Ledger) -> list[Stale]:
     for name, job in jobs.items():
         table = job.WRITES[0]
         for day, admission in sorted(ledger.admitted(table).items()):
-            reasons = (*_inputs(job, day, admission, conf, ledger), *_making(job, admission, conf))
-            if reasons:
-                found.append(Stale(name, table.name, day, reasons, table.write == "last_day"))
+            inputs, making = _inputs(job, day, admission, conf, ledger), _making(job, admission, conf)
+            # What was added once is not made again: a run would only add to it.
+            is_frozen = table.write == "last_day" or (table.write == "append" and not inputs)
+            if inputs or making:
+                found.append(Stale(name, table.name, day, (*inputs, *making), is_frozen))
     return found
 
 
@@ -53,5 +55,6 @@ def _inputs(job: Job, day: date, admission: Admission, conf: Config, ledger: Led
 
 
 def _making(job: Job, admission: Admission, conf: Config) -> list[str]:
-    other_config = ["the config changed"] if admission.config_hash != config_hash(job, conf) else []
+    changed = "some of its rows were made under another config" if job.WRITES[0].write == "append" else "the config changed"
+    other_config = [changed] if admission.config_hash != config_hash(job, conf) else []
     return other_config + ([f"made by version {admission.code_version}"] if admission.code_version != clickmill.__version__ else [])

@@ -169,3 +169,9 @@ def test_copies_of_rows_without_a_visitor_are_found_by_their_id(spark: SparkSess
     cleaned = clean(spark, rows, ONE_DAY)
     assert len(cleaned.events.collect()) == 1 and reasons(cleaned) == ["exact_copy"]
     assert cleaned.events.first().session_id is None
+
+
+def test_the_same_text_in_another_column_is_other_content(spark: SparkSession) -> None:
+    said = {"event_id": "e1", "event_type": "page_view", "item_id": None}
+    rows = [raw_event("10:00", **said, query="shoes", ordinal=0), raw_event("10:00", **said, page_url="shoes", ordinal=1)]
+    assert reasons(clean(spark, rows, ONE_DAY)) == ["conflicting_copy"]

@@ -29,3 +29,16 @@ def test_only_the_sample_is_mapped(spark, land):
     content = HEADER + "".join(f"{n},10,view,1709254800,5\n" for n in range(50))
     report = check.check(spark, parse(EVENTS_CSV, "shop.yaml"), land({"2024-03-01.csv": content}), zone="UTC", sample_rows=7)
     assert (report.record_count, report.mapped_count) == (7, 7)
+
+
+def test_a_field_that_is_called_after_somebody_is_counted_and_not_named(spark, land):
+    source = parse(
+        EVENTS_CSV.replace("{format: csv}", "{format: json, fields: 'user STRING, item STRING, type STRING, at STRING, price STRING'}"),
+        "shop.yaml",
+    )
+    line = '{"user":"1","item":"10","type":"view","at":"1709254800","shelf":"x","jane@example.org":1}\n'
+    report = check.check(spark, source, land({"2024-03-01.jsonl": line}), zone="UTC")
+    assert report.lines()[-2:] == [
+        "not mapped: shelf, in 1 rows",
+        "not mapped: 1 fields whose names are no names of fields, such as addresses or numbers",
+    ]

@@ -100,3 +100,18 @@ columns: {user_id: id, has_consent: consent}
         ("2", None, []),
         ("3", None, ["bad_has_consent"]),
     ]
+
+
+def test_a_corrected_file_whose_value_stands_in_another_column_is_another_delivery(run, tmp_path):
+    other = {name: pa.array([None, None], pa.string()) for name in ("shelf", "query")}
+    for name, moved in {"a": {"shelf": ["x", "y"]}, "b": {"query": ["x", "y"]}}.items():
+        columns = ROWS | other | {column: pa.array(values, pa.string()) for column, values in moved.items()}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}-2024-03-01.parquet", coerce_timestamps="us")
+    got = run(SOURCE, str(tmp_path))
+    assert [(row.file, row.record_count) for row in got.files] == [("a-2024-03-01.parquet", 2), ("b-2024-03-01.parquet", 2)]
+
+
+def test_a_column_of_a_type_that_spark_does_not_read_is_told_with_its_file(run, tmp_path):
+    pq.write_table(pa.table(ROWS | {"clock": pa.array([1, 2], pa.time64("ns"))}), tmp_path / "x-2024-03-01.parquet", coerce_timestamps="us")
+    with pytest.raises(BadData, match=r"x-2024-03-01.parquet: has a column of a type that Spark does not read"):
+        run(SOURCE, str(tmp_path))

@@ -168,3 +168,11 @@ def test_a_file_that_spark_would_leave_out_is_named(run, land):
 def test_a_gzip_file_of_no_bytes_is_cut_off(run, land):
     with pytest.raises(BadData, match=r"2024-03-01.csv.gz: cannot be read to its end"):
         run(EVENTS_CSV, land({"2024-03-01.csv.gz": b""}))
+
+
+def test_a_file_without_the_header_that_was_promised_tells_no_value_of_its_first_line(run, land):
+    first = "jane.doe@example.org,10,type,at,+49 170 1234567\n"
+    with pytest.raises(BadData) as raised:
+        run(EVENTS_CSV, land({"2024-03-01.csv": first + "2,20,view,1709254800,5\n"}))
+    assert "2024-03-01.csv: column user is missing" in str(raised.value)
+    assert "there are type, at, 3 that it does not read" in str(raised.value) and "jane" not in str(raised.value)

@@ -143,3 +143,26 @@ def test_an_expression_that_raises_on_a_value_is_told_without_the_value(run, lan
             land({"2024-03-01.csv": HEADER + "1,10,view,1709254800,secret\n"}),
         )
     assert "secret" not in str(raised.value)
+
+
+def test_an_account_that_no_device_is_told_for_is_a_visitor_of_its_own(run, land):
+    source = EVENTS_CSV.replace("visitor_id: user", "visitor_id: user, account_id: item").replace("item_id: item, ", "")
+    got = run(
+        source,
+        land({"2024-03-01.csv": HEADER + "1,7,view,1709254800,5\n,7,view,1709254801,5\n7,,view,1709254802,5\n,,view,1709254803,5\n"}),
+    )
+    assert [(row.visitor_id, row.user_id, row.user_id_kind) for row in got.rows] == [
+        ("1", "7", "account"),
+        ("account:7", "7", "account"),
+        ("7", "7", "visitor"),
+        (None, None, None),
+    ]
+    assert [row.person_hash is None for row in got.rows] == [False, False, False, True]
+
+
+def test_a_tie_break_that_is_a_number_in_text_sorts_as_a_number(run, land):
+    source = EVENTS_CSV.replace("key: [item, type, at]", "key: [item, type, at], tie_break: price")
+    texts = ("-1", "9", "10", "10.5", "2024-05-16T10:00:00Z", "b")
+    got = run(source, land({"2024-03-01.csv": HEADER + "".join(f"1,10,view,1709254800,{text}\n" for text in texts)}))
+    keys = got.column("winner_key")
+    assert keys == sorted(keys) and len(set(keys)) == len(texts)

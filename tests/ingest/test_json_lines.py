@@ -207,3 +207,20 @@ def test_only_numbers_that_are_not_whole_are_put_into_quotes(spark):
     }
     frame = local_frame(spark, [(text,) for text in texts], "text string").select(with_exact_numbers(F.col("text")))
     assert [row[0] for row in frame.collect()] == list(texts.values())
+
+
+DEEP = SOURCE.replace("coupon STRUCT<code: STRING>", "coupon STRUCT<code: STRING>, tags ARRAY<STRUCT<k: STRING>>, ways ARRAY<STRING>")
+
+
+@pytest.mark.parametrize(
+    ("part", "problems"),
+    [
+        ('"coupon":{"code":{"x":"jane"}}', ["bad_coupon"]),
+        ('"tags":[{"k":"a"},{"k":["b"]}]', ["bad_tags"]),
+        ('"ways":["a",{"b":1}]', ["bad_ways"]),
+        ('"properties":{"order":["o1"],"products":[]}', ["bad_properties"]),
+        ('"coupon":{"code":"{[no list]}"},"tags":[{"k":"[a]"}],"ways":["[","{"]', []),
+    ],
+)
+def test_a_list_or_an_object_where_text_is_declared_is_told_however_deep(run, land, part, problems):
+    assert run(DEEP, land(lines('{"id":"e1","user":"a",$AT,' + part + "}"))).problems() == [problems]

@@ -20,6 +20,11 @@ from ingest.shop import EVENTS_CSV
         ("name: shop", "name: store", "name: is store, expected shop, as the file is called"),
         ("name: shop", "name: shop\nname: shop", "line 3: the key name is there twice"),
         ("name: shop", "name: [", "expected YAML"),
+        ("view: item_view", "01: item_view", "line 7: the key 01 is read as a number; put it in quotes"),
+        ("view: item_view", "[a]: item_view", "line 7: a key is a list or an object"),
+        ("{view: item_view, buy: purchase}", "{}", "event_types: map: expected at least one literal"),
+        ("name: shop", "name: shop\x01", "holds a character that YAML does not allow; expected text in UTF-8"),
+        ("{format: csv}", '{format: csv, sep: "\\n"}', "read: sep: expected a separator of fields that is neither the end of a line nor"),
         ("{format: csv}", "{format: csv, regex: x}", "read: regex has no meaning for csv; expected with log"),
         ("{format: csv}", "{format: json}", "read: fields: expected the Spark DDL"),
         ("{format: csv}", "{format: csv, encoding: latin9000}", "read.encoding: latin9000 is no encoding"),
@@ -75,3 +80,5 @@ def test_names_are_those_of_fields_and_not_of_functions_parts_types_or_text():
 def test_words_that_only_sound_like_time_or_chance_are_fields():
     assert refusal("now + user + a.rand") is None
     assert refusal("date_add(CURRENT_DATE, 1)") is not None
+    assert refusal("reflect('java.util.UUID', 'randomUUID')") is not None
+    assert refusal("datediff(date 'today', day)") is not None and refusal("date'2024-05-16'") is None

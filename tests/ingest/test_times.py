@@ -43,6 +43,16 @@ COLUMN = "event_at: {value: at, unit: seconds}"
             },
         ),
         ("{value: at, format: dd/MMM/yyyy:HH:mm:ss Z}", {"03/Oct/2022:21:59:42 +0200": "2022-10-03 19:59:42"}),
+        (
+            "{value: at, format: 'yyyy-MM-dd HH:mm[:ss][XXX]', zone: Europe/Berlin}",
+            {
+                "2024-05-16 10:00": "2024-05-16 08:00:00",
+                "2024-05-16 10:00:01Z": "2024-05-16 10:00:01",
+                "2024-05-16 10:00+05:00": "2024-05-16 05:00:00",
+            },
+        ),
+        ("{value: at, format: \"yyyy-MM-dd'T'HH:mm\", zone: Europe/Berlin}", {"2024-05-16T10:00": "2024-05-16 08:00:00"}),
+        ("{value: at, format: \"yyyy-MM-dd'T'HH:mm:ss'Z'\", zone: Europe/Berlin}", {"2024-05-16T10:00:00Z": "2024-05-16 10:00:00"}),
     ],
 )
 def test_a_time_is_read_as_declared_or_told(run, land, declared, times):

@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.events import VISITOR_BUCKETS
+from clickmill.contracts.hashing import hash_of
 from clickmill.contracts.tables import EVENTS, OPEN_SESSIONS
 
 OWNER = ("visitor_bucket", "site_id", "_owner")
@@ -45,7 +46,7 @@ def by_visitor(rows: DataFrame, carried: DataFrame, *, near_copy_s: int, order_c
     fresh = rows.withColumns(
         {
             "visitor_bucket": bucket,
-            "payload_hash": F.xxhash64(*_PAYLOAD),
+            "payload_hash": hash_of(F.col(name) for name in _PAYLOAD),
             "copy_key": F.when(F.col("has_near_copies"), near),
             "copy_window_s": F.when(F.col("has_near_copies"), window_s),
             "_carried": F.lit(False),

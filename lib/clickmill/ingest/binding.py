@@ -5,6 +5,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from clickmill.contracts.errors import BadData, UsageError
+from clickmill.ingest import expression
 from clickmill.ingest.records import SCRATCH, Records
 from clickmill.ingest.source import Source
 
@@ -15,6 +16,9 @@ def with_values(frame: DataFrame, records: Records, source: Source) -> DataFrame
     Raises  UsageError naming the key whose expression cannot be resolved, BadData where that is because a file lacks the column
     """
     expressions = {key: text for key, text in source.expressions().items() if key != "explode"}
+    for key, text in expressions.items():
+        if expression.names(text) & expression.WORDS_OF_SPARK:
+            checked(frame, text, key, records, source)
     kept = [*SCRATCH, "item_pos"]
     constants = [
         F.lit(column.constant).alias(f"__v_columns.{name}") for name, column in source.columns.items() if column.constant is not None
@@ -33,6 +37,9 @@ def checked(frame: DataFrame, text: str, key: str, records: Records, source: Sou
 
     Raises  as `with_values`
     """
+    missing = sorted((expression.names(text) & expression.WORDS_OF_SPARK) - set(records.fields))
+    if missing:
+        raise _missing(missing[0], key, records, source)
     try:
         column = F.expr(text)
         # Beside a plain column an aggregate is refused too.
@@ -41,17 +48,25 @@ def checked(frame: DataFrame, text: str, key: str, records: Records, source: Sou
     except ParseException as error:
         reason = f"is no Spark SQL expression ({error.getCondition()})"
     except AnalysisException as error:
-        missing = (error.getMessageParameters() or {}).get("objectName", "")
-        name = missing.split(".")[0].strip("`")
-        if str(error.getCondition()).startswith("UNRESOLVED_COLUMN") and name not in ("item", ""):
-            if source.read.format == "parquet" or (source.read.format == "csv" and source.read.header):
-                raise BadData(
-                    f"{records.file}: column {name} is missing, which {key} of {source.name} reads; there are {', '.join(records.fields)}"
-                ) from None
-            reason = f"reads {name}, which is no field; expected one of {', '.join(records.fields)}"
-        else:
-            reason = f"cannot be resolved over the fields of a record ({error.getCondition()})"
+        name = (error.getMessageParameters() or {}).get("objectName", "").split(".")[0].strip("`")
+        if str(error.getCondition()).startswith("UNRESOLVED_COLUMN") and name and not (name == "item" and source.explode):
+            raise _missing(name, key, records, source) from None
+        reason = f"cannot be resolved over the fields of a record ({error.getCondition()})"
     raise UsageError(f"{source.name}.yaml: {key}: {reason}")
+
+
+def _missing(name: str, key: str, records: Records, source: Source) -> BadData | UsageError:
+    """A field that is not there: the file's fault where it names its columns itself, else the source's."""
+    if source.read.format == "parquet" or (source.read.format == "csv" and source.read.header):
+        return BadData(f"{records.file}: column {name} is missing, which {key} of {source.name} reads; {_there(records, source)}")
+    known = ", ".join(records.fields)
+    return UsageError(f"{source.name}.yaml: {key}: reads {name}, which is no field; expected one of {known}")
+
+
+def _there(records: Records, source: Source) -> str:
+    """The columns that are there, by name only those that the source reads: in a file without a header the others are somebody's values."""
+    read = [name for name in records.fields if name not in source.unmapped(list(records.fields))]
+    return f"there are {', '.join([*read, f'{len(records.fields) - len(read)} that it does not read'])}"
 
 
 def tried(spark: SparkSession, exploded: DataFrame, source: Source) -> None:
@@ -63,25 +78,26 @@ def tried(spark: SparkSession, exploded: DataFrame, source: Source) -> None:
     """
     one = spark.range(1).select(*(F.lit(None).cast(field.dataType).alias(field.name) for field in exploded.schema.fields))
     expressions = {key: text for key, text in source.expressions().items() if key != "explode"}
-    formats = {
-        f"columns.{name}.format": f"try_to_timestamp('2001-02-03', '{column.format}')"
+    tries = {key: F.expr(text) for key, text in expressions.items()}
+    tries |= {
+        f"columns.{name}.format": F.try_to_timestamp(F.lit("2001-02-03"), F.lit(column.format))
         for name, column in source.columns.items()
         if column.format
     }
     try:
-        one.select(*(F.expr(text).alias(key) for key, text in (expressions | formats).items())).collect()
+        one.select(*(column.alias(key) for key, column in tries.items())).collect()
     except PySparkException:
-        for key, text in (expressions | formats).items():
-            _try_one(one, key, text, source)
+        for key, column in tries.items():
+            _try_one(one, key, column, source)
         raise
 
 
-def _try_one(one: DataFrame, key: str, text: str, source: Source) -> None:
+def _try_one(one: DataFrame, key: str, column: Column, source: Source) -> None:
     expected = (
         "a pattern such as yyyy-MM-dd HH:mm:ss" if key.endswith(".format") else "try_cast, try_divide, get(array, i) or try_element_at"
     )
     try:
-        one.select(F.expr(text)).collect()
+        one.select(column).collect()
     except PySparkException as error:
         raise UsageError(
             f"{source.name}.yaml: {key}: raises {error.getCondition()} on a record without its fields; expected {expected}"

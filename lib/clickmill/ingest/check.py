@@ -18,6 +18,8 @@ from clickmill.ingest.source import COLUMNS, Source
 
 _SAMPLE_FILES = 10
 
+_FIELD_NAME = re.compile(r"[^\W\d][\w.$:-]*")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -59,7 +61,11 @@ class Report:
         told += [f"column {name}: {count} of {self.row_count} rows have a value" for name, count in self.columns.items()]
         told += [f"event type {name}: {count} rows" for name, count in self.event_types.items()]
         told += [one.line() for one in self.problems]
-        told += [f"not mapped: {name}, in {count} rows" for name, count in self.unmapped.items()]
+        names = {name: count for name, count in self.unmapped.items() if _FIELD_NAME.fullmatch(name)}
+        told += [f"not mapped: {name}, in {count} rows" for name, count in names.items()]
+        others = len(self.unmapped) - len(names)
+        # A field may be called after somebody, where an object is used as a list.
+        told += [f"not mapped: {others} fields whose names are no names of fields, such as addresses or numbers"] if others else []
         return told
 
 

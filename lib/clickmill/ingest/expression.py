@@ -12,6 +12,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _REFUSED = {
+    "code outside it": "reflect java_method try_reflect",
     "time": "now current_date current_timestamp curdate localtimestamp unix_timestamp current_timezone",
     "chance": "rand randn random uuid shuffle uniform randstr",
     "the place in the cluster": "monotonically_increasing_id spark_partition_id input_file_name input_file_block_start",
@@ -19,6 +20,14 @@ _REFUSED = {
     "the session": "user current_user session_user current_catalog current_database current_schema version",
     "several rows": "explode explode_outer posexplode posexplode_outer inline inline_outer stack json_tuple over",
 }
+WORDS_OF_SPARK = frozenset(
+    {"user", "current_user", "session_user", "current_catalog", "current_database", "current_schema"}
+    | {"current_date", "current_timestamp", "localtimestamp"}
+)
+"""Names that Spark takes for functions of its own where no field is called so: a missing `user` would be who runs the job."""
+
+_TODAY = ("today", "now", "yesterday", "tomorrow")
+"""Words that are read as a day when they are typed as one."""
 
 
 def names(expression: str) -> set[str]:
@@ -42,4 +51,6 @@ def refusal(expression: str) -> str | None:
         for what, words in _REFUSED.items():
             if token in words.split() and (after == "(" or token in ("select", "current_date", "current_timestamp")) and before != ".":
                 return f"{token} depends on {what}; expected an expression over the fields of one record"
+        if before in ("date", "timestamp", "timestamp_ntz", "timestamp_ltz") and token.strip("'\"").strip() in _TODAY:
+            return f"{before} {token} depends on time; expected an expression over the fields of one record"
     return None

@@ -8,6 +8,8 @@ one value.
 
 import re
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from pyspark.errors import ParseException
 from pyspark.sql import Column, DataFrame
@@ -16,7 +18,7 @@ from pyspark.sql.types import ArrayType, DataType, StringType, StructField, Stru
 
 from clickmill.contracts.errors import UsageError
 from clickmill.ingest import json_text
-from clickmill.ingest.records import PLACE, Records, named, no_map
+from clickmill.ingest.records import PLACE, Records, named, no_map, quoted
 from clickmill.ingest.source import Source
 
 _STRICT = {"mode": "PERMISSIVE", "allowSingleQuotes": "false", "allowNonNumericNumbers": "false", "columnNameOfCorruptRecord": "__corrupt"}
@@ -78,7 +80,9 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     items = _items_path(source, fields)
     lines, misfits = _with_fields(lines, fields, items, unread=source.unmapped(fields.names))
     inside = _inside(F.col("__texts"), F.col("__keys"), fields, "")
-    two_values = _two_values(inside.doubled, source, fields)
+    # Hardly a record has a key twice; what is asked of every column is asked of those only.
+    lines = lines.withColumn("__doubled", inside.doubled)
+    two_values = F.when(F.size("__doubled") > 0, _two_values(F.col("__doubled"), source, fields)).otherwise(named({}))
     problems = F.concat(named(whole), F.when(F.col("__readable"), F.concat(named(misfits), two_values)).otherwise(named({})))
     unmapped = _without(inside.unknown, F.col("__texts"), source.unmapped(fields.names))
     extra = ["__items"] if items else []
@@ -89,7 +93,7 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
         "__readable",
         unmapped.alias("__unmapped"),
         *extra,
-        *_quoted(fields.names),
+        *map(quoted, fields.names),
     )
     return Records(frame, tuple(fields.names), file, _type_at(fields, items) if items else None)
 
@@ -110,9 +114,8 @@ def item(text: Column, item_type: DataType) -> tuple[Column, Column, Inside]:
     does_not_fit = text.isNull() | parsed["__corrupt"].isNotNull()
     if not isinstance(item_type, StructType):
         return parsed["v"], does_not_fit, Inside(no_map(), named({}))
-    nested = json_text.nested(text, _texts(item_type))
     inside = _inside(_parsed(text, _TEXTS), F.json_object_keys(text), item_type, "item.")
-    return parsed["v"], does_not_fit | F.coalesce(F.size(nested) > 0, F.lit(False)), inside
+    return parsed["v"], does_not_fit | _is_nested(text, item_type), inside
 
 
 def _texts(fields: StructType) -> list[str]:
@@ -138,10 +141,6 @@ def _parsed(text: Column, ddl: str) -> Column:
     return F.from_json(_wrapped(text), f"v {ddl}", _STRICT)["v"]
 
 
-def _quoted(names: list[str]) -> list[str]:
-    return [f"`{name}`" for name in names]
-
-
 def _with_fields(lines: DataFrame, fields: StructType, items: list[str], *, unread: list[str]) -> tuple[DataFrame, dict[str, Column]]:
     """The declared fields as columns, `__items` as texts, and where a value has another shape than declared."""
     misfits: dict[str, Column] = {}
@@ -157,7 +156,8 @@ def _with_fields(lines: DataFrame, fields: StructType, items: list[str], *, unre
         # Elements of the exploded array are judged one by one, so here they are any text.
         judged = _with_text_items(field.dataType, items[1:]) if is_root else field.dataType
         parsed = F.from_json(_wrapped(text), _with_corrupt(judged), _STRICT)
-        misfits[f"bad_{field.name}"] = parsed["__corrupt"].isNotNull()
+        nested = _is_nested(text, _without_items(field.dataType, items[1:])) if is_root else _is_nested(text, field.dataType)
+        misfits[f"bad_{field.name}"] = parsed["__corrupt"].isNotNull() | nested
         if is_root:
             found = parsed["v"]
             for name in items[1:]:
@@ -179,6 +179,33 @@ def _type_at(fields: StructType, path: list[str]) -> DataType | None:
             return None
         found = found[name].dataType
     return found.elementType if isinstance(found, ArrayType) else None
+
+
+def _is_nested(text: Column, data_type: DataType) -> Column:
+    """Whether in a value, from its JSON text, a list or an object stands where text is declared, however deep."""
+    if isinstance(data_type, StructType):
+        texts = _parsed(text, _TEXTS)
+        below = [
+            _is_nested(F.try_element_at(texts, F.lit(field.name)), field.dataType)
+            for field in data_type.fields
+            if not isinstance(field.dataType, StringType)
+        ]
+        own = [F.size(json_text.nested(text, _texts(data_type))) > 0] if _texts(data_type) else []
+        return reduce(or_, [F.coalesce(one, F.lit(False)) for one in [*own, *below]], F.lit(False))
+    if not isinstance(data_type, ArrayType):
+        return F.lit(False)
+    if isinstance(data_type.elementType, StringType):
+        return F.coalesce(json_text.has_nested_element(text), F.lit(False))
+    elements = _parsed(text, "array<string>")
+    return F.coalesce(F.exists(elements, lambda one: _is_nested(one, data_type.elementType)), F.lit(False))
+
+
+def _without_items(data_type: DataType, path: list[str]) -> DataType:
+    """The type without the array at `path`, whose elements are judged one by one."""
+    if not isinstance(data_type, StructType) or not path:
+        return StringType()
+    kept = [StructField(f.name, _without_items(f.dataType, path[1:])) if f.name == path[0] else f for f in data_type.fields]
+    return StructType(kept if path[1:] else [f for f in data_type.fields if f.name != path[0]])
 
 
 def _with_text_items(data_type: DataType, path: list[str]) -> DataType:

@@ -36,5 +36,19 @@ def nested(text: Column, names: Sequence[str]) -> Column:
     may_be = inside.contains("[") | inside.contains("{")
     values = F.try_variant_get(F.try_parse_json(text), "$", "map<string,variant>")
     wanted = F.array(*(F.lit(name) for name in names))
-    kinds = F.map_filter(values, lambda key, value: F.array_contains(wanted, key) & F.schema_of_variant(value).rlike("^(ARRAY|OBJECT)"))
+    kinds = F.map_filter(values, lambda key, value: F.array_contains(wanted, key) & _holds_others(value))
     return F.when(may_be, F.coalesce(F.map_keys(kinds), named({}))).otherwise(named({}))
+
+
+def has_nested_element(text: Column) -> Column:
+    """Whether an element of a list is a list or an object.
+
+    Needs   the JSON text of a list
+    """
+    inside = F.substring(text, 2, _LONGEST)
+    elements = F.try_variant_get(F.try_parse_json(text), "$", "array<variant>")
+    return F.when(inside.contains("[") | inside.contains("{"), F.exists(elements, _holds_others)).otherwise(F.lit(False))
+
+
+def _holds_others(value: Column) -> Column:
+    return F.schema_of_variant(value).rlike("^(ARRAY|OBJECT)")

@@ -13,6 +13,8 @@ from clickmill.ingest.records import Records, named
 from clickmill.ingest.source import COLUMNS, TABLES, Source
 
 _TIMES = ("event_at", "received_at", "valid_from")
+ACCOUNT_AS_VISITOR = "account:"
+"""Stands before the account where a record names no visitor."""
 
 
 def rows(records: Records, source: Source, *, zone: str) -> DataFrame:
@@ -132,9 +134,10 @@ def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, z
     # Where the source gives no part of the key, the whole record is: events must not melt into one.
     text = F.concat_ws(" ", "item_pos", "__text") if source.has_event_per_item else F.col("__text")
     content = F.when(F.coalesce(*parts).isNull(), F.md5(text.cast("binary")))
-    person = F.coalesce("visitor_id", "account_id")
     is_readable = F.col("__readable")
-    return frame.withColumns(
+    # What a server tells of an account is told by no device: it is a visitor of its own, which no device can be called.
+    by_account = F.concat(F.lit(ACCOUNT_AS_VISITOR), "account_id")
+    return frame.withColumn("visitor_id", F.coalesce("visitor_id", by_account)).withColumns(
         {
             "event_date": F.to_date(F.from_utc_timestamp("event_at", source.zone or zone)),
             "zone": F.lit(source.zone).cast("string"),
@@ -142,7 +145,7 @@ def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, z
             "winner_key": F.when(is_readable, _winner_key(types, source)),
             "user_id": F.coalesce("account_id", "visitor_id"),
             "user_id_kind": F.when(F.col("account_id").isNotNull(), "account").when(F.col("visitor_id").isNotNull(), "visitor"),
-            "person_hash": F.when(person.isNotNull(), _hash(F.col("site_id"), person)),
+            "person_hash": F.when(F.col("visitor_id").isNotNull(), _hash(F.col("site_id"), F.col("visitor_id"))),
             "is_day_only": F.lit(source.day_only),
             "has_near_copies": F.lit(source.ids.near_copies),
         }
@@ -155,16 +158,16 @@ def _hash(*parts: Column) -> Column:
 
 
 def _winner_key(types: dict[str, DataType], source: Source) -> Column:
-    """Text that sorts as the tie-break does: instants as ISO, numbers moved above zero and padded."""
+    """Text that sorts as the tie-break does: instants as ISO, numbers, also those written as text, moved above zero and padded."""
     if source.ids is None or source.ids.tie_break is None:
         return _iso(F.col("event_at"))
     value, given = F.col("`__v_ids.tie_break`"), types["__v_ids.tie_break"].typeName()
     if given in ("timestamp", "timestamp_ntz", "date"):
         return _iso(value.cast("timestamp"))
-    if given in ("byte", "short", "integer", "long", "float", "double") or given.startswith("decimal"):
-        moved = value.cast("string").try_cast("decimal(30,6)") + F.lit("10000000000000000000").cast("decimal(20,0)")
-        return F.lpad(moved.cast("string"), 32, "0")
-    return value.cast("string")
+    text = value.cast("string")
+    number = F.when(text.rlike(values.NUMBER), text).try_cast("decimal(30,6)")
+    moved = number + F.lit("10000000000000000000").cast("decimal(20,0)")
+    return F.coalesce(F.lpad(moved.cast("string"), 32, "0"), text)
 
 
 def _iso(instant: Column) -> Column:

@@ -105,6 +105,8 @@ class Read(Part):
             )
         if self.format == "csv" and self.header == isinstance(self.fields, list):
             raise ValueError("fields: expected a list of names for files without a header, and none for files with one")
+        if self.format == "csv" and (self.sep in ("\n", "\r") or self.sep == self.quote_char):
+            raise ValueError("sep: expected a separator of fields that is neither the end of a line nor the quote")
         if self.multi_line and self.quote_char is None:
             raise ValueError("multi_line has no meaning without a quote: expected quote, which tells where a field ends")
         if self.format == "log" and not (self.regex and compiled(self.regex).groupindex):
@@ -181,6 +183,8 @@ class EventTypes(Part):
     def _known(self) -> Self:
         if (self.from_ is None) == (self.constant is None):
             raise ValueError("expected either from (an expression) or constant (an event type)")
+        if not self.map:
+            raise ValueError("map: expected at least one literal; leave map out where the literals are the event types themselves")
         for name in [self.constant] if self.constant else self.map.values():
             if name not in EVENT_TYPES:
                 raise ValueError(f"{name} is no event type; expected one of {', '.join(EVENT_TYPES)}")

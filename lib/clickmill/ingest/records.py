@@ -81,6 +81,11 @@ def _charset(spark: SparkSession, source: Source) -> str:
     raise UsageError(f"{source.name}.yaml: read.encoding: Java knows no {encoding}; expected one such as windows-1252")
 
 
+def quoted(name: str) -> str:
+    """The name of a field as it stands in a Spark SQL expression, whatever characters it has."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def named(conditions: dict[str, Column]) -> Column:
     """array<string> of the names whose condition holds."""
     flags = [F.when(condition, F.lit(name)) for name, condition in conditions.items()]

@@ -128,12 +128,21 @@ class Source(Part):
         return sorted(set(fields) - read)
 
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
 class _Loader(yaml.SafeLoader):
     """YAML that refuses a key given twice: the last one would win in silence."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key is a list or an object", problem_mark=key_node.start_mark)
+            if key_node.tag in _NUMBERS and key_node.value != str(self.construct_object(key_node)):
+                # 01 is read as 1, 010 as 8 and 1.50 as 1.5: none is what stands in the data.
+                told = f"the key {key_node.value} is read as a number; put it in quotes"
+                raise yaml.MarkedYAMLError(problem=told, problem_mark=key_node.start_mark)
             if key_node.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key {key_node.value} is there twice", problem_mark=key_node.start_mark)
             seen.add(key_node.value)
@@ -151,6 +160,8 @@ def parse(text: str, file_name: str) -> Source:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UsageError(f"{file_name}: line {line}: {error.problem}; expected YAML, each key once") from None
+    except yaml.reader.ReaderError:
+        raise UsageError(f"{file_name}: holds a character that YAML does not allow; expected text in UTF-8") from None
     if not isinstance(loaded, dict):
         raise UsageError(f"{file_name}: expected keys and values, beginning with name")
     try:

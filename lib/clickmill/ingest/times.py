@@ -4,6 +4,8 @@ Local times are read in a zone. A time in the hour that a zone skips in spring
 does not exist: null. In the hour that comes twice in autumn it is the first.
 """
 
+import re
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, DecimalType, NumericType, StringType, TimestampNTZType, TimestampType
@@ -17,6 +19,8 @@ HAS_OFFSET = r"[T ]\d{2}:.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
 _MICROS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
 _OFFSET_LETTERS = "VzOXxZ"
+_QUOTED = re.compile("'[^']*'")
+_OPTIONAL = re.compile(r"\[((?:'[^']*'|[^\[\]'])*)\]")
 
 # There was no web before 1990: an earlier time is a number that was cut off, or one in another unit.
 _EARLIEST, _LATEST = "1990-01-01", "2100-01-01"
@@ -42,8 +46,7 @@ def instant(value: Column, given: DataType, declared: Declared, *, zone: str) ->
         micros = F.floor(count / 1000) if declared.unit == "nanoseconds" else count * F.lit(_MICROS[declared.unit])
         found = F.timestamp_micros(micros.try_cast("long"))
     elif declared.format:
-        parsed = F.try_to_timestamp(value.cast("string"), F.lit(declared.format))
-        found = parsed if _tells_offset(declared.format) else local(parsed, zone)
+        found = _by_pattern(value.cast("string"), declared.format, zone)
     elif isinstance(given, TimestampType):
         found = value
     elif isinstance(given, TimestampNTZType):
@@ -74,9 +77,15 @@ def local(wall_clock: Column, zone: str) -> Column:
     return F.when(F.from_utc_timestamp(found, zone) == wall_clock, found)
 
 
+def _by_pattern(text: Column, pattern: str, zone: str) -> Column:
+    """A time that fits the pattern: local unless it tells its offset, which one in brackets need not."""
+    parsed = F.try_to_timestamp(text, F.lit(pattern))
+    if not _tells_offset(pattern):
+        return local(parsed, zone)
+    bare = _OPTIONAL.sub(lambda part: "" if _tells_offset(part.group(1)) else part.group(), pattern)
+    return parsed if bare == pattern else F.coalesce(local(F.try_to_timestamp(text, F.lit(bare)), zone), parsed)
+
+
 def _tells_offset(pattern: str) -> bool:
-    quoted = pattern.split("'")[1::2]
-    bare = pattern
-    for text in quoted:
-        bare = bare.replace(f"'{text}'", "")
-    return any(letter in bare for letter in _OFFSET_LETTERS)
+    """Whether a letter stands for the offset, or the time ends in the letter Z itself, which is UTC's."""
+    return any(letter in _QUOTED.sub("", pattern) for letter in _OFFSET_LETTERS) or pattern.endswith("'Z'")

@@ -20,7 +20,7 @@ from pyspark.sql.types import (
 )
 
 # Spark also casts "1d", "NaN" and "Infinity" to numbers.
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 def present(value: Column, given: DataType) -> Column:
@@ -44,7 +44,7 @@ def typed(value: Column, given: DataType, wanted: DataType) -> Column:
     text = F.trim(value) if isinstance(given, StringType) else value.cast("string")
     if isinstance(wanted, BooleanType):
         return text.try_cast("boolean")
-    number = F.when(text.rlike(_NUMBER), text)
+    number = F.when(text.rlike(NUMBER), text)
     if isinstance(wanted, DecimalType):
         return number.try_cast(wanted)
     if isinstance(wanted, DoubleType):
