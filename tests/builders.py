@@ -64,9 +64,8 @@ def frame(spark: SparkSession, table: Table, rows: Iterable[dict[str, Any]]) -> 
 
     Raises  KeyError when a row has a column that the table has not
     """
-    columns = table.columns
     rows = list(rows)
-    unknown = {name for row in rows for name in row} - set(columns)
+    unknown = {name for row in rows for name in row} - set(table.columns)
     if unknown:
         raise KeyError(f"{table.name} has no column {', '.join(sorted(unknown))}")
-    return local_frame(spark, [tuple(row.get(name) for name in columns) for row in rows], table.schema)
+    return local_frame(spark, rows, table.schema)

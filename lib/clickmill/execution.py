@@ -148,15 +148,16 @@ def _checked(
         if one.table.write == "append":
             facts = facts_by_day(lake.read(one.table, one.version).where(F.col(str(one.table.day)).isin(touched)), one.table)
         by_day = {fact.day: fact for fact in facts}
-        made = [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, inputs, result) for day in touched]
-        admissions += [_with_first_making(admission, ledger) for admission in made] if one.table.write == "append" else made
+        # What is appended to a day leaves its rows as they were made: the day goes on saying how the oldest of them were.
+        kept = ledger.admitted(one.table) if one.table.write == "append" else {}
+        admissions += [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, inputs, result, kept.get(day)) for day in touched]
     # A day may be made of one that this same run wrote: what was left open the day before.
     now = ledger.after(admissions)
     made_of = {day: hashes_of(job, day, inputs.conf, now) for day in {one.day for one in admissions}}
     return [replace(one, inputs=made_of[one.day]) for one in admissions]
 
 
-def _admission(job: Job, fact: DayFacts, one: Written, inputs: Inputs, result: RunResult) -> Admission:
+def _admission(job: Job, fact: DayFacts, one: Written, inputs: Inputs, result: RunResult, kept: Admission | None) -> Admission:
     return Admission(
         table=one.table.name,
         day=fact.day,
@@ -165,17 +166,11 @@ def _admission(job: Job, fact: DayFacts, one: Written, inputs: Inputs, result: R
         version=one.version,
         job=result.job,
         run_id=result.run_id,
-        code_version=clickmill.__version__,
-        config_hash=config_hash(job, inputs.conf),
+        code_version=kept.code_version if kept else clickmill.__version__,
+        config_hash=kept.config_hash if kept else config_hash(job, inputs.conf),
         inputs={},
         admitted_at=_now(),
     )
-
-
-def _with_first_making(one: Admission, ledger: Ledger) -> Admission:
-    """What was appended to a day leaves the rows that it had as they were made: the day says how the oldest of them were."""
-    before = ledger.days.get((one.table, one.day))
-    return one if before is None else replace(one, code_version=before.code_version, config_hash=before.config_hash)
 
 
 def _gated(rows: dict[Table, DataFrame], table: Table, facts: list[DayFacts], inputs: Inputs, result: RunResult) -> TableResult:

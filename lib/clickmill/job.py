@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 import clickmill
 from clickmill import config, execution, log, session, terminal
 from clickmill.config import Config
-from clickmill.contracts.days import Days
+from clickmill.contracts.days import EARLIEST, LATEST, Days
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.table import Table
 from clickmill.ingest import ingest
@@ -97,7 +97,7 @@ def _day(text: str) -> date:
     day = date.fromisoformat(text)
     if text != str(day):  # Python reads 20240501 and 2024-W18-3 too, spark-submit.sh does not
         raise ValueError(f"{text} is not written as a day is")
-    if not 1990 <= day.year < 2100:  # where event times are taken from; days around the range must be days too
+    if not EARLIEST <= day < LATEST:  # the days around the range that a job reads must be days too
         raise ValueError(f"{text} is no day of a shop on the web")
     return day
 

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+EARLIEST, LATEST = date(1990, 1, 1), date(2100, 1, 1)
+"""Between these lie the days of a shop on the web; an earlier time is a number that was cut off, or one in another unit."""
+
 
 @dataclass(frozen=True)
 class Days:

@@ -17,8 +17,7 @@ def with_values(frame: DataFrame, records: Records, source: Source) -> DataFrame
     """
     expressions = {key: text for key, text in source.expressions().items() if key != "explode"}
     for key, text in expressions.items():
-        if expression.names(text) & expression.WORDS_OF_SPARK:
-            checked(frame, text, key, records, source)
+        _refuse_words_of_spark(text, key, records, source)
     kept = [*SCRATCH, "item_pos"]
     constants = [
         F.lit(column.constant).alias(f"__v_columns.{name}") for name, column in source.columns.items() if column.constant is not None
@@ -37,9 +36,7 @@ def checked(frame: DataFrame, text: str, key: str, records: Records, source: Sou
 
     Raises  as `with_values`
     """
-    missing = sorted((expression.names(text) & expression.WORDS_OF_SPARK) - set(records.fields))
-    if missing:
-        raise _missing(missing[0], key, records, source)
+    _refuse_words_of_spark(text, key, records, source)
     try:
         column = F.expr(text)
         # Beside a plain column an aggregate is refused too.
@@ -53,6 +50,12 @@ def checked(frame: DataFrame, text: str, key: str, records: Records, source: Sou
             raise _missing(name, key, records, source) from None
         reason = f"cannot be resolved over the fields of a record ({error.getCondition()})"
     raise UsageError(f"{source.name}.yaml: {key}: {reason}")
+
+
+def _refuse_words_of_spark(text: str, key: str, records: Records, source: Source) -> None:
+    missing = (expression.names(text) & expression.WORDS_OF_SPARK) - set(records.fields)
+    if missing:
+        raise _missing(min(missing), key, records, source)
 
 
 def _missing(name: str, key: str, records: Records, source: Source) -> BadData | UsageError:

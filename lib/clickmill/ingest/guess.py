@@ -19,6 +19,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from clickmill.contracts.errors import BadData, UsageError
 from clickmill.ingest.guess_words import is_known
 from clickmill.ingest.parts import compiled
+from clickmill.ingest.records import quoted
 from clickmill.ingest.source import Source
 
 _BYTES = 1_000_000
@@ -167,7 +168,7 @@ def _kinds(objects: list[dict[str, Any]], prefix: str, sample: Sample) -> Iterab
 
 
 def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else "`" + name.replace("`", "``") + "`"
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else quoted(name)
 
 
 def _delimited(lines: list[str]) -> Sample:

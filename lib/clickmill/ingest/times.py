@@ -10,6 +10,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, DecimalType, NumericType, StringType, TimestampNTZType, TimestampType
 
+from clickmill.contracts.days import EARLIEST, LATEST
 from clickmill.ingest.parts import Column as Declared
 
 # Spark casts far more than this: a year alone, or a time alone, which it takes as one of today.
@@ -21,9 +22,6 @@ _MICROS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
 _OFFSET_LETTERS = "VzOXxZ"
 _QUOTED = re.compile("'[^']*'")
 _OPTIONAL = re.compile(r"\[((?:'[^']*'|[^\[\]'])*)\]")
-
-# There was no web before 1990: an earlier time is a number that was cut off, or one in another unit.
-_EARLIEST, _LATEST = "1990-01-01", "2100-01-01"
 
 
 def accepts(given: DataType, declared: Declared, *, is_day: bool) -> str | None:
@@ -56,7 +54,7 @@ def instant(value: Column, given: DataType, declared: Declared, *, zone: str) ->
         text = F.regexp_replace(F.trim(value), _NO_SECONDS, "$1:00")
         parsed = F.when(text.rlike(ISO_TIME), text.try_cast("timestamp"))
         found = F.when(text.rlike(HAS_OFFSET), parsed).otherwise(local(parsed, zone))
-    return F.when(found.between(F.lit(_EARLIEST).cast("timestamp"), F.lit(_LATEST).cast("timestamp")), found)
+    return F.when(found.between(F.lit(EARLIEST).cast("timestamp"), F.lit(LATEST).cast("timestamp")), found)
 
 
 def day_start(value: Column, given: DataType, declared: Declared, *, zone: str) -> Column:
@@ -67,7 +65,7 @@ def day_start(value: Column, given: DataType, declared: Declared, *, zone: str) 
         day = F.when(F.trim(value).rlike(ISO_DAY), F.trim(value).try_cast("date"))
     else:
         day = value.cast("date")
-    day = F.when(day.between(F.lit(_EARLIEST).cast("date"), F.lit(_LATEST).cast("date")), day)
+    day = F.when(day.between(F.lit(EARLIEST), F.lit(LATEST)), day)
     return F.to_utc_timestamp(day.cast("timestamp"), zone)
 
 
