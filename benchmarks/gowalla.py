@@ -90,8 +90,10 @@ def pairs(spark: SparkSession, path: str) -> DataFrame:
 
 def interactions(train: DataFrame) -> DataFrame:
     """features.interactions of one day: each pair is one thing that was bought, so that none is offered again."""
-    counts = {"event_count": 1, "purchase_count": 1, "refund_count": 0}
-    known = {name: F.lit(count).cast("long") for name, count in counts.items()} | {"rating": F.lit(None).cast("double")}
+    counts = {"event_count": 1, "purchased_quantity": 1, "refunded_quantity": 0}
+    known = {name: F.lit(count).cast(INTERACTIONS.schema[name].dataType) for name, count in counts.items()} | {
+        "rating": F.lit(None).cast("double")
+    }
     known |= {"event_date": F.lit(DAY), "weight": F.lit(1.0), "last_event_at": F.lit(DAY).cast("timestamp")}
     return conform(train.withColumns(known), INTERACTIONS)
 

@@ -1,4 +1,4 @@
-"""Landing files -> raw.items and raw.files, for a range of landing days.
+"""Landing files -> raw.items and raw.item_files, for a range of landing days.
 
 Each record is the state of one item as it was delivered; clean.items makes a
 history of them. Otherwise as ingest_events.

@@ -1,4 +1,4 @@
-"""Landing files -> raw.users and raw.files, for a range of landing days.
+"""Landing files -> raw.users and raw.user_files, for a range of landing days.
 
 Each record is the state of one user as it was delivered; clean.users makes a
 history of them. Otherwise as ingest_events.

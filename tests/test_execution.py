@@ -12,9 +12,10 @@ from pyspark.sql import functions as F
 
 from builders import DAY, NEXT_DAY, at, frame
 from clickmill import config, execution, staleness
+from clickmill.contracts import suite
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData, GateRefused, TableHeld
-from clickmill.contracts.tables import IDENTITIES, IDS, SESSIONS, VALUE_RANGES
+from clickmill.contracts.tables import IDENTITIES, IDS, ITEMS, SESSIONS, VALUE_RANGES
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger, held
 
@@ -136,7 +137,7 @@ def test_a_day_made_of_the_day_before_it_in_the_same_run_is_stale_only_when_that
     assert [(one.day, one.reasons) for one in found] == [(NEXT_DAY, ("clean.identities changed on 2024-05-16",))]
 
 
-def test_a_changed_input_another_config_and_nothing_else_make_a_day_stale(spark, lake, conf) -> None:
+def test_a_changed_input_another_config_other_rules_and_nothing_else_make_a_day_stale(spark, lake, conf, monkeypatch) -> None:
     days = Days(DAY, NEXT_DAY)
     execution.execute(writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY)]), conf, days, spark)
     job = ranges_of_identities()
@@ -149,7 +150,11 @@ def test_a_changed_input_another_config_and_nothing_else_make_a_day_stale(spark,
     found = staleness.stale({"counts": job}, conf, Ledger(lake))
     assert [(one.day, one.reasons) for one in found] == [(NEXT_DAY, ("clean.identities changed on 2024-05-17",))]
     other = conf.model_copy(update={"sessions": conf.sessions.model_copy(update={"gap_s": 60})})
-    assert ("the config changed",) in [one.reasons for one in staleness.stale({"counts": job}, other, Ledger(lake))]
+    changed = ("the config or the rules of its tables changed",)
+    assert changed in [one.reasons for one in staleness.stale({"counts": job}, other, Ledger(lake))]
+    rules = suite.text
+    monkeypatch.setattr(suite, "text", lambda table: rules(table).replace('"quarantine"', '"warn"') + " ")
+    assert changed in [one.reasons for one in staleness.stale({"counts": job}, conf, Ledger(lake))]
 
 
 def test_a_lock_without_a_word_in_it_is_told_with_its_place(spark, lake) -> None:
@@ -210,4 +215,21 @@ def test_a_day_that_is_only_added_to_goes_on_telling_how_its_oldest_rows_were_ma
     for config_of_run, rows in ((conf, [first]), (other, [first | {"source_id": "u2", "number": 2}]), (other, [])):
         execution.execute(writes(IDS, rows), config_of_run, Days(DAY, DAY), spark)
     found = staleness.stale({"makes": writes(IDS, [])}, other, Ledger(lake))
-    assert [(one.day, one.reasons, one.frozen) for one in found] == [(DAY, ("some of its rows were made under another config",), True)]
+    assert [(one.day, one.reasons, one.frozen) for one in found] == [
+        (DAY, ("some of its rows were made under another config or other rules",), True)
+    ]
+
+
+def test_a_day_of_a_history_is_stale_when_one_before_it_was_added_to_and_not_by_its_own_rows(spark, lake, conf) -> None:
+    def state(day: date, stock: int) -> dict:
+        since = datetime.combine(day, at("00:00").time())
+        return {"landing_date": day, "site_id": "shop", "item_id": "i1", "stock": stock, "valid_from": since, "known_from": since}
+
+    def job(*rows: dict) -> SimpleNamespace:
+        return writes(ITEMS, rows, reads=(ITEMS.up_to(),))
+
+    execution.execute(job(state(NEXT_DAY, 5)), conf, Days(NEXT_DAY, NEXT_DAY), spark)
+    assert staleness.stale({"makes": job()}, conf, Ledger(lake)) == []
+    execution.execute(job(state(DAY, 0)), conf, Days(DAY, DAY), spark)
+    found = staleness.stale({"makes": job()}, conf, Ledger(lake))
+    assert [(one.day, one.reasons, one.frozen) for one in found] == [(NEXT_DAY, ("clean.items changed on 2024-05-16",), False)]

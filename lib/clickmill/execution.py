@@ -1,5 +1,6 @@
 """Runs one job: locks, pinned inputs, run(), counts, gate, admission, ops.runs."""
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pyspark.sql import functions as F
 import clickmill
 from clickmill import log, quality, session
 from clickmill.config import Config
+from clickmill.contracts import suite
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import ClickmillError, GateRefused
 from clickmill.contracts.table import Table
@@ -58,9 +60,10 @@ def name_of(job: Job) -> str:
 
 
 def config_hash(job: Job, conf: Config) -> str:
-    """Hash of what the job's rows depend on: the sections that it names, else every section but those of the place."""
+    """Hash of what the job's rows depend on: the sections that it names, else all but those of the place, and its tables' rules."""
     everything = [name for name in type(conf).model_fields if name not in _OF_THE_PLACE]
-    return conf.hash_of(*getattr(job, "CONFIG", everything))
+    rules = "".join(suite.text(table) for table in job.WRITES)
+    return hashlib.md5(f"{conf.hash_of(*getattr(job, 'CONFIG', everything))} {rules}".encode()).hexdigest()[:12]
 
 
 def execute(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress = lambda _: None) -> RunResult:
@@ -180,6 +183,7 @@ def _gated(rows: dict[Table, DataFrame], table: Table, facts: list[DayFacts], in
         rows[table],
         table,
         rows_written=total,
+        rows_by_day={fact.day: fact.row_count for fact in facts},
         docs_folder=f"{log.folder()}/data_docs",
         rejects=rows[REJECTS] if before_split is not None and REJECTS in rows else None,
         before_split=before_split,

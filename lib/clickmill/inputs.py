@@ -112,14 +112,17 @@ def days_of(read: Read, days: Days, conf: Config) -> Days:
 def hashes_of(job: Job, day: date, conf: Config, ledger: Ledger) -> dict[str, str]:
     """For each table that the job reads for one day: a hash of the admitted days that it sees, as they stand now.
 
-    What a job reads of the tables it appends to is no input: its own rows would make it stale. Neither is what only grows.
+    Of the history that a job itself adds to, a day is made of those before it: its own rows would make it stale. What only
+    grows is no input.
     """
     found = {}
     for read in job.READS:
-        if read.kind == "whole" or (read.kind == "history" and read.table in job.WRITES):
+        if read.kind == "whole" or (read.kind == "history" and read.table in job.WRITES and read.table.write != "append"):
             continue
         window = days_of(read, Days(day, day), conf)
         admitted = ledger.admitted(read.table)
-        seen = sorted((one, admitted[one].content_hash) for one in admitted if one in window)
+        seen = sorted(
+            (one, admitted[one].content_hash) for one in admitted if one in window and (read.table not in job.WRITES or one < day)
+        )
         found[read.table.name] = hashlib.md5(repr([(str(one), content) for one, content in seen]).encode()).hexdigest()[:16]
     return found

@@ -27,9 +27,9 @@ def stale(jobs: Mapping[str, Job], conf: Config, ledger: Ledger) -> list[Stale]:
     """Stale days of every job's main table, upstream first."""
     found = []
     for name, job in jobs.items():
-        table = job.WRITES[0]
+        table, config = job.WRITES[0], config_hash(job, conf)
         for day, admission in sorted(ledger.admitted(table).items()):
-            inputs, making = _inputs(job, day, admission, conf, ledger), _making(job, admission, conf)
+            inputs, making = _inputs(job, day, admission, conf, ledger), _making(job, admission, config)
             # What was added once is not made again: a run would only add to it.
             is_frozen = table.write == "last_day" or (table.write == "append" and not inputs)
             if inputs or making:
@@ -54,7 +54,11 @@ def _inputs(job: Job, day: date, admission: Admission, conf: Config, ledger: Led
     return reasons
 
 
-def _making(job: Job, admission: Admission, conf: Config) -> list[str]:
-    changed = "some of its rows were made under another config" if job.WRITES[0].write == "append" else "the config changed"
-    other_config = [changed] if admission.config_hash != config_hash(job, conf) else []
+def _making(job: Job, admission: Admission, config: str) -> list[str]:
+    changed = (
+        "some of its rows were made under another config or other rules"
+        if job.WRITES[0].write == "append"
+        else "the config or the rules of its tables changed"
+    )
+    other_config = [changed] if admission.config_hash != config else []
     return other_config + ([f"made by version {admission.code_version}"] if admission.code_version != clickmill.__version__ else [])

@@ -25,9 +25,16 @@ PACES_MS = {
 }
 """Silences between the events of a visitor, by the visitor's pace."""
 
+TEXT = ("item_id", "order_id", "currency", "query", "page_url", "campaign_id", "impression_id", "device")
+OTHERWISE: Row = dict.fromkeys(TEXT, "x") | {"quantity": Decimal(2), "price": Decimal("8.80"), "rating": 2.0, "position": 2}
+"""What a change makes of a column: where it can the same word, so that it matters which column says it."""
+OF_ITEM = ("item_id", "quantity", "price")
+"""Of these a change is one of the last item alone."""
+
 
 def act(kind: str, *items: str, order: str | None = None) -> Row:
-    return {"event_type": kind, "order_id": order, "items": [(item, Decimal("9.90")) for item in items], "page_url": None}
+    unsaid = dict.fromkeys(OTHERWISE)
+    return {"event_type": kind, "items": [{**unsaid, "item_id": item, "order_id": order, "price": Decimal("9.90")} for item in items]}
 
 
 PURCHASE_OF_TWO = act("purchase", "a", "b", order="o1")
@@ -36,6 +43,7 @@ NEW_ACTS = (
     act("item_view", "b"),
     act("add_to_cart", "a"),
     act("page_view", "a", order="o1"),
+    *[act("engagement", "a")] * 2,
     act("refund", "a", order="o1"),
     act("purchase", "a", order="o1"),
     act("purchase", "b", "b", order="o2"),
@@ -43,7 +51,8 @@ NEW_ACTS = (
 )
 # Of what came before: done again under a new id, delivered again, or its id used again at another time.
 AGAIN, RESENT, ID_AGAIN = "again", "resent", "id again"
-CHANGES = ("none", "none", "price", "page", "one item less", "one item more")
+OFTEN = len(OTHERWISE)
+CHANGES = (*["none"] * OFTEN, *OTHERWISE, *["one item less", "one item more"] * (OFTEN // 2))
 
 
 def deeds(new: tuple[Row, ...], *again: str) -> list[tuple[Row | str, int, str]]:

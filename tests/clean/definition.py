@@ -15,8 +15,11 @@ Row = dict[str, Any]
 Outcome = tuple[str, str | None]
 """`kept` with its session (None without a visitor), or the kind of copy with the event that is kept in its place."""
 
-SAID = ("item_pos", "event_type", "event_at", "item_id", "order_id", "price", "page_url", "source_session_id", "source_order")
-ACT = ("event_type", "item_id", "order_id", "price", "page_url")
+ACT = (
+    *("event_type", "item_id", "quantity", "price", "currency", "order_id"),
+    *("rating", "query", "page_url", "campaign_id", "impression_id"),
+)
+SAID = (*ACT, "device", "position", "item_pos", "event_at", "source_session_id", "source_order")
 
 
 def outcomes(rows: Iterable[Row]) -> dict[tuple[int, int], Outcome]:
@@ -55,7 +58,10 @@ def without_copies_of_one_id(rows: list[Row]) -> tuple[list[Row], list[tuple[Row
 
 
 def without_near_copies(rows: list[Row], told: dict) -> list[Row]:
-    """An act that repeats another within the window of its kind is a copy of the first; each repeat opens the window anew."""
+    """An act that repeats another within the window of its kind is a copy of the first; each repeat opens the window anew.
+
+    Engagement is no act that could be repeated: it is the name of all that visitors do beside the acts.
+    """
     kept: list[Row] = []
     last: dict[tuple, tuple[datetime, str]] = {}
     for event in grouped(rows, lambda row: in_time(row)[:-1]):
@@ -63,7 +69,8 @@ def without_near_copies(rows: list[Row], told: dict) -> list[Row]:
         for row in event:
             act, window_s = what_was_done(row)
             last_at, original = before.get(act, (None, None))
-            if row["has_near_copies"] and last_at and seconds(last_at, row["event_at"]) <= window_s:
+            is_looked_for = row["has_near_copies"] and row["event_type"] != "engagement"
+            if is_looked_for and last_at and seconds(last_at, row["event_at"]) <= window_s:
                 told[name(row)] = ("near_copy", original)
             else:
                 original = row["event_id"]
@@ -85,7 +92,7 @@ def name_sessions(rows: list[Row], told: dict) -> None:
 
 def what_was_done(row: Row) -> tuple[tuple, int]:
     """What near copies have in common, and for how many seconds they are looked for."""
-    if row["order_id"] and row["event_type"] in ("checkout", "purchase", "refund"):
+    if row["order_id"] and row["event_type"] in ("checkout", "purchase"):
         return ("order", row["event_type"], row["order_id"], row["item_id"]), ORDER_S
     return ("act", *(row[column] for column in ACT)), NEAR_S
 

@@ -4,14 +4,13 @@ An example is many short streams of visitors who know nothing of each other, so 
 """
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
 
 from builders import raw_event
-from clean.behaviour import AGAIN, DAYS, ID_AGAIN, NEW_ACTS, PACES_MS, RESENT, TASTES, VISITORS, Habits, Midnight
+from clean.behaviour import AGAIN, DAYS, ID_AGAIN, NEW_ACTS, OF_ITEM, OTHERWISE, PACES_MS, RESENT, TASTES, VISITORS, Habits, Midnight
 
 COUNT = 150
 OFFSETS_H = {"UTC": 0, "+05:30": 5.5, "-08:00": -8}
@@ -36,8 +35,8 @@ class Streams:
 
 
 _TOLD = (
-    *("ordinal", "item_pos", "event_id", "event_date", "event_at", "zone", "visitor_id", "event_type", "order_id", "item_id", "price"),
-    *("page_url", "source_session_id", "source_order", "delivery_rank", "winner_key", "file", "landing_date", "has_near_copies"),
+    *("ordinal", "item_pos", "event_id", "event_date", "event_at", "zone", "visitor_id", "event_type", *OTHERWISE),
+    *("source_session_id", "source_order", "delivery_rank", "winner_key", "file", "landing_date", "has_near_copies"),
 )
 
 
@@ -83,13 +82,14 @@ def _records(habits: Habits, events: list[tuple]) -> list[Row]:
 
 def _changed(record: Row, change: str) -> Row:
     items = record["items"]
-    if change == "price":
-        items = [*items[:-1], (items[-1][0], Decimal("8.80"))]
+    if change in OTHERWISE:
+        first = len(items) - 1 if change in OF_ITEM else 0
+        items = [*items[:first], *({**item, change: OTHERWISE[change]} for item in items[first:])]
     elif change == "one item less" and len(items) > 1:
         items = items[:-1]
     elif change == "one item more":
-        items = [*items, ("c", None)]
-    return {**record, "items": items, "page_url": "/p" if change == "page" else record["page_url"]}
+        items = [*items, {**items[-1], "item_id": "c", "price": None}]
+    return {**record, "items": items}
 
 
 def _start(midnight: Midnight, times: list[int], zone: str) -> datetime:
@@ -115,8 +115,6 @@ def _rows(number: int, record: Row, start: datetime, habits: Habits, zone: str, 
         "zone": habits.zone,
         "site_id": f"site{number % 2}",
         "event_type": record["event_type"],
-        "order_id": record["order_id"],
-        "page_url": record["page_url"],
         "source_order": handling.source_order if habits.has_order else None,
         "source_session_id": handling.source_session_id if habits.has_source_sessions else None,
         "has_near_copies": habits.has_near_copies,
@@ -131,7 +129,4 @@ def _rows(number: int, record: Row, start: datetime, habits: Habits, zone: str, 
     first = raw_event(
         visitor=None if is_hidden else f"v{number // 2}", event_id=f"{number}.{record['event_id']}{'!' if is_hidden else ''}", **said
     )
-    return [
-        {**first, "item_pos": pos if len(record["items"]) > 1 else 0, "item_id": item, "price": price}
-        for pos, (item, price) in enumerate(record["items"], 1)
-    ]
+    return [{**first, **item, "item_pos": pos if len(record["items"]) > 1 else 0} for pos, item in enumerate(record["items"], 1)]

@@ -1,6 +1,8 @@
 """Copies: which record of an event is kept, and which is turned away as what."""
 
+from collections import Counter
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from pyspark.sql import SparkSession
@@ -22,16 +24,21 @@ def reasons(cleaned) -> list[str]:
 
 
 @pytest.mark.parametrize("partitions", [1, 7])
-@pytest.mark.parametrize("files", [("f1", "f2"), ("f2", "f1")])
-def test_the_earliest_record_of_an_id_is_kept_whatever_the_order_of_files(spark: SparkSession, partitions, files) -> None:
+def test_the_earliest_record_of_an_id_is_kept_whatever_the_order_of_files(spark: SparkSession, partitions) -> None:
     rows = [
-        raw_event("10:00:00.200", event_id="e1", item_id="p", file=files[0], ordinal=0),
-        raw_event("10:00:00.100", event_id="e1", item_id="q", file=files[0], ordinal=1),
-        raw_event("10:00:00.100", event_id="e1", item_id="q", file=files[1], ordinal=0),
+        row
+        for visitor, one, other in (("a", "f1", "f2"), ("b", "f2", "f1"))
+        for row in (
+            raw_event("10:00:00.200", visitor=visitor, event_id=f"e{visitor}", item_id="p", file=one, ordinal=0),
+            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=one, ordinal=1),
+            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=other, ordinal=0),
+        )
     ]
     cleaned = clean(spark, rows, ONE_DAY, partitions=partitions)
-    assert [(row.item_id, row.event_at.microsecond) for row in cleaned.events.collect()] == [("q", 100_000)]
-    assert reasons(cleaned) == ["conflicting_copy", "exact_copy"]
+    kept = sorted((row.event_id, row.item_id, row.event_at.microsecond) for row in cleaned.events.collect())
+    assert kept == [("ea", "q", 100_000), ("eb", "q", 100_000)]
+    turned_away = sorted((row.event_id, *row.reasons) for row in cleaned.copies.collect())
+    assert turned_away == [("ea", "conflicting_copy"), ("ea", "exact_copy"), ("eb", "conflicting_copy"), ("eb", "exact_copy")]
 
 
 def test_the_delivery_that_supersedes_wins_over_an_earlier_record(spark: SparkSession) -> None:
@@ -83,6 +90,14 @@ def test_a_reloaded_confirmation_page_is_one_purchase(spark: SparkSession) -> No
     assert {row.kept_event_id for row in cleaned.copies.collect()} == {first}
 
 
+def test_pieces_of_an_order_that_go_back_one_after_the_other_are_refunds_of_their_own(spark: SparkSession) -> None:
+    rows = [
+        raw_event(when, event_id=name, event_type="refund", order_id="o1", item_id="i1")
+        for name, when in (("r1", "10:00"), ("r2", "15:00"))
+    ]
+    assert reasons(clean(spark, rows, ONE_DAY)) == []
+
+
 def test_a_copy_of_a_near_copy_names_the_event_that_was_kept_also_on_the_day_after(spark: SparkSession) -> None:
     rows = [raw_event("23:50:00", event_id="e1"), raw_event("23:50:01", event_id="e2")]
     rows += [raw_event("23:50:01", event_id="e2"), raw_event("2024-05-17 00:10", event_id="e2")]
@@ -94,10 +109,29 @@ def test_a_copy_of_a_near_copy_names_the_event_that_was_kept_also_on_the_day_aft
     assert sorted((*row.reasons, row.kept_event_id) for part in (one, two) for row in part.copies.collect()) == expected
 
 
-@pytest.mark.parametrize(("second", "copies"), [("10:00:01", 1), ("10:00:01.000001", 0)])
-def test_equal_acts_are_near_copies_up_to_exactly_the_window(spark: SparkSession, second, copies) -> None:
-    cleaned = clean(spark, [raw_event("10:00:00"), raw_event(second)], ONE_DAY)
-    assert len(reasons(cleaned)) == copies
+def test_equal_acts_are_near_copies_up_to_exactly_the_window(spark: SparkSession) -> None:
+    rows = [raw_event("10:00:00", visitor="a"), raw_event("10:00:01", visitor="a", event_id="within")]
+    rows += [raw_event("10:00:00", visitor="b"), raw_event("10:00:01.000001", visitor="b", event_id="after")]
+    copies = clean(spark, rows, ONE_DAY).copies.collect()
+    assert [(row.event_id, *row.reasons) for row in copies] == [("within", "near_copy")]
+
+
+TEXT_OF_ACTS = ("item_id", "currency", "order_id", "query", "page_url", "campaign_id", "impression_id")
+TEXT_BESIDE = ("account_id", "category", "device", "country", "request_id", "placement", "experiment", "variant", "unmapped")
+DONE = dict.fromkeys(TEXT_OF_ACTS, "x") | {"event_type": "add_to_cart", "quantity": Decimal(2), "price": Decimal(3), "rating": 4.0}
+SAID_BESIDE = dict.fromkeys(TEXT_BESIDE, "x") | {"position": 1, "propensity": 0.5}
+
+
+def test_acts_are_two_where_one_thing_done_differs_and_records_of_an_id_conflict_where_anything_does(spark: SparkSession) -> None:
+    rows = []
+    for name, value in (DONE | SAID_BESIDE).items():
+        acts = {"visitor": f"acts, {name}"}
+        rows += [raw_event(**acts, event_id=f"first, {name}"), raw_event(**acts, event_id=f"second, {name}", **{name: value})]
+        record = {"visitor": f"records, {name}", "event_id": f"record, {name}"}
+        rows += [raw_event(**record, ordinal=0), raw_event(**record, ordinal=1, **{name: value})]
+    copies = {row.event_id: row.reasons[0] for row in clean(spark, rows, ONE_DAY).copies.collect()}
+    repeated = {f"second, {name}": "near_copy" for name in SAID_BESIDE}
+    assert copies == repeated | {f"record, {name}": "conflicting_copy" for name in DONE | SAID_BESIDE}
 
 
 def test_equal_items_of_one_event_are_no_copies_of_each_other(spark: SparkSession) -> None:
@@ -105,18 +139,29 @@ def test_equal_items_of_one_event_are_no_copies_of_each_other(spark: SparkSessio
     assert len(clean(spark, rows, ONE_DAY).events.collect()) == 2
 
 
-def test_a_source_without_near_copies_keeps_equal_acts(spark: SparkSession) -> None:
-    rows = [raw_event("10:00", has_near_copies=False) for _ in range(3)]
-    assert len(clean(spark, rows, ONE_DAY).events.collect()) == 3
+def test_a_source_without_near_copies_keeps_equal_acts_and_any_source_its_engagement(spark: SparkSession) -> None:
+    rows = [raw_event("10:00", visitor="a", has_near_copies=False) for _ in range(3)]
+    # A first visit: the session starts, the visitor is new and the page is there, all at once; then the visitor signs in.
+    begun = {"visitor": "b", "item_id": None, "page_url": "/"}
+    rows += [raw_event("10:00", **begun, event_type=kind) for kind in ("engagement", "engagement", "page_view", "page_view")]
+    rows += [raw_event("10:00:00.200", **begun, event_type="engagement", account_id="signed in")]
+    cleaned = clean(spark, rows, ONE_DAY)
+    kept = Counter((row.visitor_id, row.event_type, row.account_id) for row in cleaned.events.collect())
+    assert kept == {
+        ("a", "item_view", None): 3,
+        ("b", "engagement", None): 2,
+        ("b", "engagement", "signed in"): 1,
+        ("b", "page_view", None): 1,
+    }
 
 
-@pytest.mark.parametrize(("first", "second", "kept"), [("23:50", "2024-05-17 00:49", 1), ("23:50", "2024-05-17 00:51", 2)])
-def test_an_id_goes_on_over_midnight_within_the_horizon_in_one_run_and_in_two(spark: SparkSession, first, second, kept) -> None:
-    rows = [raw_event(first, event_id="e1", item_id="p"), raw_event(second, event_id="e1", item_id="q")]
+def test_an_id_goes_on_over_midnight_within_the_horizon_in_one_run_and_in_two(spark: SparkSession) -> None:
+    rows = [raw_event("23:50", event_id="within"), raw_event("2024-05-17 00:49", event_id="within", item_id="q")]
+    rows += [raw_event("23:50", visitor="b", event_id="after"), raw_event("2024-05-17 00:51", visitor="b", event_id="after", item_id="q")]
     together = clean(spark, rows, Days(DAY, NEXT_DAY))
     one = clean(spark, rows, ONE_DAY)
     two = clean(spark, rows, Days(NEXT_DAY, NEXT_DAY), carried=one.open_sessions)
-    assert len(together.events.collect()) == kept
+    assert sorted(row.event_id for row in together.events.collect()) == ["after", "after", "within"]
     assert kept_times(together) == sorted(kept_times(one) + kept_times(two))
 
 

@@ -1,5 +1,6 @@
 """Events of a user with an item on a day become one signed weight."""
 
+from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import Row, SparkSession
@@ -33,13 +34,18 @@ def made(spark: SparkSession, *rows: dict[str, Any], weights: dict[str, int] = W
 
 def test_the_weights_of_a_day_add_up_and_a_refund_takes_away(spark: SparkSession) -> None:
     [row] = made(spark, event("item_view"), event("purchase", "11:00"), event("purchase", "12:30"), event("refund", "12:00"))
-    assert (row.weight, row.event_count, row.purchase_count, row.refund_count) == (9.0, 4, 2, 1)
+    assert (row.weight, row.event_count, row.purchased_quantity, row.refunded_quantity) == (9.0, 4, 2, 1)
     assert row.last_event_at == at("12:30")
 
 
 def test_a_refund_alone_weighs_against_the_item(spark: SparkSession) -> None:
     [row] = made(spark, event("refund"))
-    assert (row.weight, row.purchase_count, row.refund_count) == (-8.0, 0, 1)
+    assert (row.weight, row.purchased_quantity, row.refunded_quantity) == (-8.0, 0, 1)
+
+
+def test_pieces_are_counted_and_a_missing_quantity_is_one(spark: SparkSession) -> None:
+    [row] = made(spark, event("purchase", quantity=Decimal(6)), event("purchase", quantity=None), event("refund", quantity=Decimal("2.5")))
+    assert (row.purchased_quantity, row.refunded_quantity) == (7, Decimal("2.5"))
 
 
 def test_machines_and_events_without_a_user_or_an_item_are_left_out(spark: SparkSession) -> None:

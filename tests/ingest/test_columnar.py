@@ -111,6 +111,13 @@ def test_a_corrected_file_whose_value_stands_in_another_column_is_another_delive
     assert [(row.file, row.record_count) for row in got.files] == [("a-2024-03-01.parquet", 2), ("b-2024-03-01.parquet", 2)]
 
 
+def test_a_corrected_file_whose_column_has_another_name_is_another_delivery(run, tmp_path):
+    for name, column in {"a": "shelf", "b": "query"}.items():
+        table = pa.table({one: values for one, values in ROWS.items() if one != "shelf"} | {column: ["x", "y"]})
+        pq.write_table(table.select(sorted(table.column_names)), tmp_path / f"{name}-2024-03-01.parquet", coerce_timestamps="us")
+    assert [row.file[0] for row in run(SOURCE, str(tmp_path)).files] == ["a", "b"]
+
+
 def test_a_column_of_a_type_that_spark_does_not_read_is_told_with_its_file(run, tmp_path):
     pq.write_table(pa.table(ROWS | {"clock": pa.array([1, 2], pa.time64("ns"))}), tmp_path / "x-2024-03-01.parquet", coerce_timestamps="us")
     with pytest.raises(BadData, match=r"x-2024-03-01.parquet: has a column of a type that Spark does not read"):

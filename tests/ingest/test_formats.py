@@ -347,6 +347,47 @@ def test_snowplow_products_stand_in_contexts_or_in_transaction_items(read: Read)
     assert got.problems() == [[], [], [], ["bad_item"], [], [], ["unknown_event_type"]]
 
 
+def test_snowplow_visitors_who_ask_to_stay_anonymous_are_nobody_and_not_one_visitor(read: Read) -> None:
+    zeros = "00000000-0000-0000-0000-000000000000"
+    hidden = {"event": "page_view", "event_name": "page_view", "domain_userid": "", "network_userid": zeros, "domain_sessionid": zeros}
+    lines = [enriched(**hidden, event_id="e1"), enriched(**hidden | {"domain_userid": zeros}, event_id="e2"), enriched(event_id="e3")]
+    got = read("snowplow", *lines)
+    assert values(got, "visitor_id", "user_id", "source_session_id")[:2] == [(None, None, None)] * 2
+    assert got.rows[2].visitor_id == "d" and len(set(got.column("event_id"))) == 3
+
+
+# --- The position in a list, counted from one
+
+
+def test_a_position_is_that_in_the_list_that_was_shown_or_clicked(read: Read) -> None:
+    indexed = [{"item_id": "A1", "item_list_index": "0"}, {"item_id": "B2", "item_list_index": "(not set)"}]
+    got = read("ga4", *(ga4(name, items=indexed) for name in ("view_item_list", "purchase")))
+    assert got.column("position") == [1, None, None, None] and got.problems() == [[]] * 4
+    assert read("ga4", ga4("select_item", items=[{"item_id": "A1", "item_list_index": "top"}])).problems() == [["bad_position"]]
+    call = {"type": "track", "anonymousId": "v1", "timestamp": "2024-05-16T10:00:00Z"}
+    products = {"products": [{"product_id": "A1", "position": 3}, {"product_id": "B2"}]}
+    got = read(
+        "segment",
+        call | {"messageId": "m1", "event": "Product List Viewed", "properties": products},
+        call | {"messageId": "m2", "event": "Order Completed", "properties": products},
+        call | {"messageId": "m3", "event": "product_clicked", "properties": {"product_id": "A1", "position": 3}},
+    )
+    assert got.column("position") == [3, None, None, None, 3] and got.problems() == [[]] * 5
+    product = {"schema": "iglu:com.snowplowanalytics.snowplow.ecommerce/product/jsonschema/1-0-0", "data": {"id": "A1", "position": 2}}
+    contexts = json.dumps({"data": [product]})
+    told = [
+        enriched(
+            event_id=kind,
+            event_name="snowplow_ecommerce_action",
+            contexts=contexts,
+            unstruct_event=json.dumps({"data": {"data": {"type": kind}}}),
+        )
+        for kind in ("list_view", "add_to_cart", "list_click")
+    ]
+    got = read("snowplow", *told)
+    assert got.column("position") == [2, None, 2] and got.problems() == [[]] * 3
+
+
 # --- Matomo
 
 VISIT = (
@@ -371,6 +412,9 @@ def test_a_matomo_action_is_an_event_of_its_own_in_any_order_of_lines(read: Read
     assert sorted(zip(shuffled.column("event_id"), values(shuffled, *names), strict=True)) == sorted(
         zip(got.column("event_id"), expected, strict=True)
     )
+    # What nobody mapped is kept with its visit, also inside the actions.
+    assert got.rows[0].unmapped == '{"actionDetails[].revenue":"[\\"10\\"]"}'
+    assert [row.unmapped_fields for row in got.files] == [{"actionDetails[].revenue": 1}]
     report = check.check(spark, parse(yaml("matomo"), "matomo.yaml"), land({}), zone="UTC")
     assert "explodes actionDetails: each element is a row" in report.lines()
 
@@ -406,6 +450,20 @@ def test_matomo_orders_have_a_row_an_item_and_visits_without_actions_are_turned_
     assert got.rows[3].event_id == got.rows[4].event_id
     assert len(set(got.column("event_id")[:4])) == 4
     assert {(row.user_id, row.user_id_kind, row.site_id) for row in got.rows[2:5]} == {("u1", "account", "2")}
+
+
+def test_a_visit_over_midnight_is_one_record_of_its_first_day_with_rows_on_both(run, land) -> None:
+    visit = {"idVisit": 1, "visitorId": "v1", "idSite": 2}
+    # 23:58 of the 16th of May 2024 and 00:03 of the 17th, UTC.
+    visit["actionDetails"] = [{"type": "action", "timestamp": at, "url": "/"} for at in (1715903880, 1715904180)]
+    folder = land({"visits.jsonl": json.dumps(visit) + "\n"})
+    first, second = date(2024, 5, 16), date(2024, 5, 17)
+    whole = run(yaml("matomo"), folder, first=first, last=second, name="matomo")
+    assert sums(whole) == (1, 1, 0) and whole.counts["rows"] == 2 and whole.counts[WAITING] == 0
+    assert [(row.landing_date, row.record_count, row.row_count) for row in whole.files] == [(first, 1, 1), (second, 0, 1)]
+    alone = run(yaml("matomo"), folder, first=first, name="matomo")
+    then = run(yaml("matomo"), folder, first=second, name="matomo", known=alone.manifest)
+    assert [one.counts["rows"] for one in (alone, then)] == [1, 1] and [sums(one) for one in (alone, then)] == [(1, 1, 0), (0, 0, 0)]
 
 
 # --- access logs

@@ -143,6 +143,11 @@ def test_events_without_any_part_of_their_key_do_not_melt_into_one(run, land):
     assert len(set(got.column("event_id"))) == 2
 
 
+def test_a_blank_id_is_no_id(run, land):
+    got = run(SOURCE, land(lines('{"id":"","user":"a",$AT,"itemId":"1"}', '{"id":" ","user":"a",$AT,"itemId":"2"}')))
+    assert len(set(got.column("event_id"))) == 2
+
+
 def test_fields_must_be_text_so_that_what_does_not_fit_is_told(run, land):
     with pytest.raises(UsageError, match=r"shop.yaml: read.fields: properties.products\[\].price: expected STRING"):
         run(SOURCE.replace("price: STRING", "price: DOUBLE"), land(lines("{}")))

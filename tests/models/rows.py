@@ -1,6 +1,7 @@
 """Interactions, factors and candidates with defaults, for the tests of models and publishing."""
 
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 from builders import DAY
@@ -8,9 +9,14 @@ from builders import DAY
 
 def interaction(user: str, item: str, weight: float = 8.0, *, day: date = DAY, **changes: Any) -> dict[str, Any]:
     """A purchase of an item by an account of the shop, at noon, unless told otherwise."""
-    bought = 1 if weight > 0 else 0
+    bought = Decimal(weight > 0)
     row = {"event_date": day, "site_id": "shop", "user_id": user, "user_id_kind": "account", "item_id": item, "weight": weight}
-    row |= {"event_count": 1, "purchase_count": bought, "refund_count": 1 - bought, "last_event_at": datetime.combine(day, time(12))}
+    row |= {
+        "event_count": 1,
+        "purchased_quantity": bought,
+        "refunded_quantity": 1 - bought,
+        "last_event_at": datetime.combine(day, time(12)),
+    }
     return row | changes
 
 

@@ -1,6 +1,7 @@
 """Candidates: the best items of each user within its site, what speaks for them, and what is popular."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_list_goes_on_past_what_was_bought_and_kept(spark: SparkSession) -> No
 def test_the_most_similar_item_of_the_history_speaks_for_a_candidate(spark: SparkSession) -> None:
     history = [
         interaction("ann", "i3"),
-        interaction("ann", "i2", 1.0, purchase_count=0),
+        interaction("ann", "i2", 1.0, purchased_quantity=Decimal(0)),
         interaction("ann", "i1", -8.0),
         interaction("ann", "gone"),
     ]
@@ -102,7 +103,11 @@ def popular(spark: SparkSession, rows: list[dict[str, Any]], per_site: int = 2) 
 
 def test_popular_is_what_most_users_took_to_with_ties_by_id(spark: SparkSession) -> None:
     rows = [interaction(user, item) for user, item in [("u", "c"), ("v", "c"), ("u", "b"), ("u", "a"), ("w", "z")]]
-    rows += [interaction("u", "a", day=date(2024, 5, 15)), interaction("x", "z", -8.0), interaction("y", "z", 0.0, purchase_count=0)]
+    rows += [
+        interaction("u", "a", day=date(2024, 5, 15)),
+        interaction("x", "z", -8.0),
+        interaction("y", "z", 0.0, purchased_quantity=Decimal(0)),
+    ]
     rows += [interaction("w", "o1", site_id="other")]
     found = [(row.site_id, row.candidate_rank, row.item_id, row.score) for row in popular(spark, rows)]
     assert found == [("other", 1, "o1", 1.0), ("shop", 1, "c", 2.0), ("shop", 2, "a", 1.0)]

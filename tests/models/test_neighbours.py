@@ -4,6 +4,7 @@ import math
 import random
 from collections import defaultdict
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_user_of_many_items_says_less_of_each_pair(spark: SparkSession) -> Non
 
 def test_what_was_given_back_or_lies_before_the_latest_items_says_nothing(spark: SparkSession) -> None:
     rows = [interaction("u", "a"), interaction("u", "b", day=date(2024, 5, 15)), interaction("u", "c", day=date(2024, 5, 14))]
-    rows += [interaction("u", "d"), interaction("u", "d", -8.0), interaction("u", "e", 0.0, rating=5.0, purchase_count=0)]
+    rows += [interaction("u", "d"), interaction("u", "d", -8.0), interaction("u", "e", 0.0, rating=5.0, purchased_quantity=Decimal(0))]
     assert {item for _, item in found(spark, rows, history_items=3)} == {"a", "b", "e"}
 
 
@@ -98,7 +99,7 @@ def near(item: str, *others: tuple[str, float]) -> list[dict[str, Any]]:
 def test_a_list_adds_up_what_is_near_to_the_latest_items_and_names_the_nearest(spark: SparkSession) -> None:
     rows = [*near("a", ("c", 0.5), ("d", 0.3), ("b", 0.1)), *near("b", ("e", 0.4), ("d", 0.2), ("a", 0.1))]
     beside = candidates.neighbours_by_site(frame(spark, ITEM_NEIGHBOURS, rows), max_broadcast_bytes=1000)
-    history = [interaction("ann", "a"), interaction("ann", "b", 1.0, purchase_count=0), interaction("bob", "z")]
+    history = [interaction("ann", "a"), interaction("ann", "b", 1.0, purchased_quantity=Decimal(0)), interaction("bob", "z")]
     history.append(interaction("eve", "a", site_id="other"))
     liked = candidates.histories(frame(spark, INTERACTIONS, history))
     made = candidates.from_neighbours(liked, beside, as_of=DAY, per_user=4).orderBy("user_id", "candidate_rank").collect()

@@ -64,6 +64,17 @@ def test_each_site_has_its_own_choice_and_earlier_evaluations_and_new_users_have
     assert {site: row.model for site, row in found.items()} == {"shop": "popular", "other": "als"}
 
 
+def test_a_site_whose_models_are_refused_gets_popular_items_beside_one_that_has_a_model(spark: SparkSession) -> None:
+    bad = [*judged("als", 0.19, (-0.03, 0.01)), *judged("popular", 0.2)]
+    good = [*judged("als", 0.3, (0.1, 0.2), site_id="other"), *judged("popular", 0.1, site_id="other")]
+    candidates = [*OWN, *als("eve", "o1", "o2", site_id="other")]
+    made = choice.chosen(frame(spark, EVALUATIONS, bad + good), frame(spark, CANDIDATES, candidates), min_users=50)
+    choice.refuse(made)
+    found = {row.site_id: (row.model, row.is_refused, row.why) for row in made.collect()}
+    assert found["other"][:2] == ("als", False)
+    assert found["shop"] == ("popular", True, "als: NDCG@20 0.1900 of 50 users, does not beat popular 0.2000 by [-0.0300, 0.0100]")
+
+
 def test_a_network_that_adds_a_user_part_and_an_item_part_is_refused(spark: SparkSession) -> None:
     # User and item vectors side by side in one linear layer: score = a(user) + b(item) + c. It may well beat the popular list.
     random = np.random.default_rng(3)

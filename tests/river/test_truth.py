@@ -60,3 +60,5 @@ def test_a_model_that_learned_tastes_is_nearer_to_the_oracle_than_popularity_and
         assert found["recall@20 of popular, of the oracle's"].share > 5 * chance
     als, popular = (sum(found[f"recall@20 of {name}, of the oracle's"].share for found in findings.values()) for name in ("als", "popular"))
     assert als > popular
+    way = "recall@20 of that model, of the way from the popular list to the oracle"
+    assert sum(found[way].share for found in findings.values()) > 0

@@ -53,6 +53,7 @@ def test_the_truth_names_the_impression_behind_an_order_and_what_moves_each_user
     shown = set(truth.impression_id[truth.event_type == "impression"])
     bought = truth[(truth.event_type == "purchase") & truth.impression_id.notna()]
     assert len(bought) and set(bought.impression_id) <= shown and truth.order_id[truth.event_type == "refund"].notna().all()
+    assert set(truth.outcome[truth.event_type == "add_to_cart"]) > {"bought", "not_bought", "no_visit"}
     users, items = (spark.read.parquet(f"{out}-truth/{name}").toPandas() for name in ("users", "items"))
     known = truth[["user_number", "visitor_id", "bot_family"]].drop_duplicates().merge(users, on="user_number", how="left")
     assert (known.visitor_id_x == known.visitor_id_y).all() and (known.bot_family_x == known.bot_family_y).all()
@@ -68,6 +69,14 @@ def test_a_reloaded_order_is_written_another_way(written) -> None:
     parsed = [json.loads(line) for line in lines(out, "*.jsonl") if line.endswith("}")]
     again = [one for one in parsed if one.get("event_id") in reloaded]
     assert again and all("source_order" not in one and len(one["price"].split(".")[1]) == 4 for one in again)
+
+
+def test_a_review_says_its_rating_in_words_that_no_other_rating_has(written) -> None:
+    out, _ = written
+    parsed = [json.loads(line) for line in lines(out, "*.jsonl") if line.endswith("}")]
+    said = {(one["rating"], one["review_text"]) for one in parsed if one["event_type"] == "review"}
+    assert said <= set(enumerate(landing.REVIEWS, 1)) and {5, 4, 3} <= {rating for rating, _ in said}
+    assert len(set(landing.REVIEWS)) == 5
 
 
 def test_the_dirt_has_its_shares_and_each_delivery_one_fate(written) -> None:

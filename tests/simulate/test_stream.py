@@ -33,8 +33,8 @@ def test_ten_times_the_users_hold_the_first_ones_unchanged(spark: SparkSession, 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])
 def test_sessions_have_the_lengths_of_a_real_shop(spark: SparkSession, seed: int) -> None:
-    events = stream.true_events(spark, World(seed=seed, days=28), 1_500).toPandas()
-    sizes = events[events.bot_family == 0].groupby(["user_number", "session_number"]).size()
+    human = stream.true_events(spark, World(seed=seed, days=28), 1_500).where("bot_family = 0")
+    sizes = human.groupBy("user_number", "session_number").count().toPandas()["count"]
     assert 5 <= sizes.median() <= 7 and 58 <= sizes.quantile(0.95) <= 68 and sizes.max() <= 500
 
 
@@ -117,8 +117,46 @@ def test_carts_and_orders_are_as_many_as_their_probabilities_say(events: pd.Data
     views, carts = chances(events, "item_view"), chances(events, "add_to_cart")
     assert abs(len(carts) - views.chance.sum()) < 4 * np.sqrt((views.chance * (1 - views.chance)).sum())
     assert (views.chance_with >= views.chance_without).all() and (carts.chance_with >= carts.chance_without).all()
-    # Some have no later visit to buy in, and an order holds an item once.
-    assert 0.75 * carts.chance.sum() < (events.event_type == "purchase").sum() < carts.chance.sum()
+    wanted = carts[carts.outcome != "not_bought"]
+    assert abs(len(wanted) - carts.chance.sum()) < 4 * np.sqrt((carts.chance * (1 - carts.chance)).sum())
+
+
+def test_what_a_cart_led_to_is_its_purchase_or_the_reason_why_there_is_none(events: pd.DataFrame) -> None:
+    carts, purchases = (events[events.event_type == kind] for kind in ("add_to_cart", "purchase"))
+    assert events.outcome[events.event_type != "add_to_cart"].isna().all()
+    of = dict(list(carts.groupby("outcome")))
+    lost = ("no_visit", "sold_out", "in_order_already")
+    assert of.keys() == {"bought", "not_bought", *lost} and len(carts) == sum(map(len, of.values()))
+    # Each purchase is of one cart that was bought, by the same user.
+    pairs = {"carts": of["bought"], "purchases": purchases}
+    by_user = {name: sorted(zip(rows.user_number, rows["item"], strict=True)) for name, rows in pairs.items()}
+    assert by_user["carts"] == by_user["purchases"] and len(purchases) > 1_000
+    last = events.groupby("user_number").session_number.max()
+    left = of["no_visit"].user_number.map(last) - of["no_visit"].session_number
+    assert (left <= 2).all() and (left == 0).mean() > 0.5, "visits that the user has left"
+    first, end = WORLD.sold_out
+    assert (first < end)[numbers(of["sold_out"]["item"])].all()
+    assert set(zip(of["in_order_already"].user_number, of["in_order_already"]["item"], strict=True)) <= set(by_user["purchases"])
+
+
+def test_most_is_bought_at_once_a_fifth_in_the_next_visit_and_a_twentieth_in_the_one_after(events: pd.DataFrame) -> None:
+    last = events.groupby("user_number").session_number.max()
+    pair = ["user_number", "item"]
+    carts, purchases = events[events.outcome == "bought"], events[events.event_type == "purchase"]
+    # Of what a user bought once it is known which cart it came from.
+    once = [rows[~rows.duplicated(pair, keep=False)] for rows in (carts, purchases)]
+    both = once[0].merge(once[1], on=pair, suffixes=("", "_of_purchase"))
+    both = both[both.user_number.map(last) - both.session_number >= 2]
+    visits_later = both.session_number_of_purchase - both.session_number
+    shares = [(visits_later == later).mean() for later in (0, 1, 2)]
+    assert np.allclose(shares, [0.75, 0.2, 0.05], atol=4 * np.sqrt(0.75 * 0.25 / len(both))) and len(both) > 500
+    assert abs(shares[2] - 0.05) < 0.03
+
+
+def test_ratings_follow_the_taste_of_who_gives_them(events: pd.DataFrame) -> None:
+    reviews = events[events.event_type == "review"]
+    fit = responses.taste(WORLD, numbers(reviews.user_number), numbers(reviews["item"]))
+    assert len(reviews) > 200 and np.corrcoef(fit, numbers(reviews.rating))[0, 1] > 0.4
 
 
 def test_a_coupon_adds_its_log_odds_for_those_who_have_it(events: pd.DataFrame) -> None:

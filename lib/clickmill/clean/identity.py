@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from clickmill.contracts import reasons
 from clickmill.contracts.errors import BadData
@@ -16,7 +17,7 @@ def rows_are_all_there(written: Mapping[Table, DataFrame], raw: DataFrame) -> di
     Returns  rows, clean, rejects and copies, and one count for each reason (a reject of two reasons counts under both)
     Raises   BadData when rows are missing or too many
     """
-    rows, clean = raw.count(), written[EVENTS].count()
+    rows, clean = raw.count(), _in_one_zone(written[EVENTS])
     by_kind = {row.kind: row["count"] for row in written[REJECTS].groupBy("kind").count().collect()}
     rejects, copies = by_kind.get("reject", 0), by_kind.get("copy", 0)
     if rows != clean + rejects + copies:
@@ -29,3 +30,19 @@ def rows_are_all_there(written: Mapping[Table, DataFrame], raw: DataFrame) -> di
         "copies": copies,
         **{f"reason {row.reason}": row["count"] for row in told.collect()},
     }
+
+
+def _in_one_zone(events: DataFrame) -> int:
+    """Count the rows, and see that the days of each site are those of one zone: a session goes on over one midnight, not over two.
+
+    Raises  BadData naming the site and its zones
+    """
+    zones = F.array_sort(F.collect_set(F.coalesce("zone", F.lit("that of the shop"))))
+    sites = events.groupBy("site_id").agg(F.count("*").alias("rows"), zones.alias("zones")).orderBy("site_id").collect()
+    for site in sites:
+        if len(site.zones) > 1:
+            raise BadData(
+                f"{EVENTS.name}: the days of site {site.site_id} are those of several zones ({', '.join(site.zones)}): "
+                "declare one `zone` in all sources of the site, or give each zone a site_id of its own"
+            )
+    return sum(site["rows"] for site in sites)

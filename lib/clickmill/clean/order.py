@@ -36,6 +36,9 @@ def by_visitor(rows: DataFrame, carried: DataFrame, *, near_copy_s: int, order_c
     """Put the carried rows before the rows of the run, and all rows of a visitor into one partition.
 
     A row without a visitor is spread by its event id: its copies still meet it.
+    `copy_key` is what near copies share, for `copy_window_s`; both are null where
+    none are looked for: in a source without them, and among engagement, which is
+    several literals of a source under one name.
 
     Grain   one row per row of `rows` and of `carried`; `_carried` tells them apart
     Needs   the columns of clean.events that raw.events has, has_near_copies, and of `carried` those of clean.open_sessions
@@ -43,12 +46,14 @@ def by_visitor(rows: DataFrame, carried: DataFrame, *, near_copy_s: int, order_c
     owner = F.coalesce("visitor_id", "event_id")
     bucket = F.pmod(F.xxhash64("site_id", owner), F.lit(VISITOR_BUCKETS)).cast("int")
     near, window_s = _near_copy(near_copy_s, order_copy_s)
+    # Engagement is many literals of a source: two of them at once are two things that happened, and say the same here.
+    is_looked_for = F.col("has_near_copies") & (F.col("event_type") != "engagement")
     fresh = rows.withColumns(
         {
             "visitor_bucket": bucket,
             "payload_hash": hash_of(F.col(name) for name in _PAYLOAD),
-            "copy_key": F.when(F.col("has_near_copies"), near),
-            "copy_window_s": F.when(F.col("has_near_copies"), window_s),
+            "copy_key": F.when(is_looked_for, near),
+            "copy_window_s": F.when(is_looked_for, window_s),
             "_carried": F.lit(False),
         }
     )
@@ -64,8 +69,9 @@ def _near_copy(near_copy_s: int, order_copy_s: int) -> tuple[Column, Column]:
 
     An order is the same however its total or position was written; without an
     order, two acts are the same only where all of item, page, words and amounts are.
+    So are two refunds of an order: its pieces may go back one after the other.
     """
-    is_order = F.col("order_id").isNotNull() & F.col("event_type").isin("checkout", "purchase", "refund")
+    is_order = F.col("order_id").isNotNull() & F.col("event_type").isin("checkout", "purchase")
     of_order = ("event_type", "order_id", "item_id")
     of_act = (
         "event_type",

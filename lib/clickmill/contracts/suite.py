@@ -81,11 +81,18 @@ def of(table: Table) -> Suite:
 
     Raises  UsageError when the table has none, or what stands in it cannot be a rule
     """
+    return parse(text(table), table)
+
+
+def text(table: Table) -> str:
+    """The rules of a table as they are written.
+
+    Raises  UsageError when the table has none
+    """
     try:
-        text = resources.text(table.suite_path)
+        return resources.text(table.suite_path)
     except FileNotFoundError:
         raise UsageError(f"{table.suite_path}: not there; every table that is gated has a suite") from None
-    return parse(text, table)
 
 
 def parse(text: str, table: Table) -> Suite:

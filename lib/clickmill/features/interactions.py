@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.tables import INTERACTIONS
 
-_COUNTED = ("purchase", "refund")
+_COUNTED = {"purchase": "purchased_quantity", "refund": "refunded_quantity"}
 
 
 def interactions(events: DataFrame, *, weights: Mapping[str, int]) -> DataFrame:
@@ -32,9 +32,13 @@ def interactions(events: DataFrame, *, weights: Mapping[str, int]) -> DataFrame:
     rows = told.groupBy(*INTERACTIONS.key).agg(
         F.sum("_weight").cast("double").alias("weight"),
         F.count("*").alias("event_count"),
-        F.count_if(F.col("event_type") == "purchase").alias("purchase_count"),
-        F.count_if(F.col("event_type") == "refund").alias("refund_count"),
+        *(_pieces(kind).alias(name) for kind, name in _COUNTED.items()),
         F.try_divide(F.sum(rating).cast("double"), F.count(rating)).alias("rating"),
         F.max("event_at").alias("last_event_at"),
     )
     return conform(rows, INTERACTIONS)
+
+
+def _pieces(event_type: str) -> Column:
+    pieces = F.coalesce("quantity", F.lit(1).cast("decimal(18,3)"))
+    return F.coalesce(F.sum(F.when(F.col("event_type") == event_type, pieces)), F.lit(0))

@@ -48,7 +48,8 @@ def rows(spark: SparkSession, paths: Sequence[str], schema: StructType, *, has_n
         F.lit(0).cast("long").alias("__block"),
         F.col("_metadata.row_index").alias("__ordinal"),
         F.col("_metadata.file_size").alias("__size"),
-        hash_of(hashed).alias("__hash"),
+        # With the names and types: the same values under another name are another content.
+        hash_of([F.lit(StructType(sorted(schema, key=lambda field: field.name)).simpleString()), *hashed]).alias("__hash"),
         text.alias("__line"),
         *(F.col(quoted(name)) for name in schema.names),
     )

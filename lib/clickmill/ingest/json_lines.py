@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StringType, StructField, StructType
 
 from clickmill.contracts.errors import UsageError
-from clickmill.ingest import json_text
+from clickmill.ingest import json_lists, json_text
 from clickmill.ingest.records import PLACE, Records, named, no_map, quoted
 from clickmill.ingest.source import Source
 
@@ -85,6 +85,8 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     two_values = F.when(F.size("__doubled") > 0, _two_values(F.col("__doubled"), source, fields)).otherwise(named({}))
     problems = F.concat(named(whole), F.when(F.col("__readable"), F.concat(named(misfits), two_values)).otherwise(named({})))
     unmapped = _without(inside.unknown, F.col("__texts"), source.unmapped(fields.names))
+    in_lists = [] if items else _unknown_in_lists(source, fields)
+    unmapped = F.map_concat(unmapped, F.map_from_entries(F.concat(*in_lists))) if in_lists else unmapped
     extra = ["__items"] if items else []
     frame = lines.select(
         *PLACE,
@@ -235,6 +237,16 @@ def _inside(texts: Column, keys: Column, fields: StructType, prefix: str) -> Ins
             entries.append(F.coalesce(F.map_entries(below.unknown), F.map_entries(no_map())))
             doubled.append(F.coalesce(below.doubled, named({})))
     return Inside(F.map_from_entries(F.concat(*entries)), F.concat(*doubled))
+
+
+def _unknown_in_lists(source: Source, fields: StructType) -> list[Column]:
+    """Of the lists that an expression takes apart, what stands in their objects beside the declared fields."""
+    read = source.fields_of_columns(fields.names)["explode"] if source.explode else []
+    entries = []
+    for one in fields.fields:
+        if one.name in read and isinstance(one.dataType, ArrayType) and isinstance(one.dataType.elementType, StructType):
+            entries += json_lists.unknown(F.try_element_at("__texts", F.lit(one.name)), one.dataType.elementType, f"{one.name}[].")
+    return entries
 
 
 def _doubled(keys: Column, names: list[str], prefix: str) -> Column:

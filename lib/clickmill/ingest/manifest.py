@@ -50,23 +50,24 @@ def not_seen(found: Iterable[Scanned], known: DataFrame, *, source: str) -> list
 def counted(rows: DataFrame) -> DataFrame:
     """Records, mapped and rejected ones, and rows.
 
-    A record is mapped when at least one of its rows is.
+    A record is mapped when at least one of its rows is. It counts once, on the
+    day and with the rows of its first one: what it holds of other days are rows.
 
     Grain   one row per (landing_date, file, delivery_id)
     Needs   rows of a raw table, with `_pos`, the place of the row in its record
     """
     key, is_mapped = ("landing_date", "file", "delivery_id"), F.size("problems") == 0
-    alone = rows.where("_pos = 0").select(*key, F.lit(1).alias("_rows"), is_mapped.alias("_mapped"))
+    alone = rows.where("_pos = 0").select(*key, F.lit(1).alias("_rows"), is_mapped.alias("_mapped"), F.lit(True).alias("_is_first"))
     of_list = (
         rows.where("_pos > 0")
         .groupBy(*key, "block", "ordinal")
-        .agg(F.count("*").cast("int").alias("_rows"), F.max(is_mapped).alias("_mapped"))
+        .agg(F.count("*").cast("int").alias("_rows"), F.max(is_mapped).alias("_mapped"), (F.min("_pos") == 1).alias("_is_first"))
     )
     records = alone.unionByName(of_list.drop("block", "ordinal"))
     return records.groupBy(*key).agg(
-        F.count("*").alias("record_count"),
-        F.count_if("_mapped").alias("mapped_count"),
-        F.count_if(~F.col("_mapped")).alias("rejected_count"),
+        F.count_if("_is_first").alias("record_count"),
+        F.count_if(F.col("_is_first") & F.col("_mapped")).alias("mapped_count"),
+        F.count_if(F.col("_is_first") & ~F.col("_mapped")).alias("rejected_count"),
         F.sum("_rows").alias("row_count"),
     )
 

@@ -52,7 +52,8 @@ def exploded(records: Records, source: Source) -> DataFrame:
     is_item, element = F.col("item_pos") > 0, F.col("__element")
     if records.item_type is None:
         bad = F.when(is_item & element.isNull(), F.array(F.lit("bad_item"))).otherwise(named({}))
-        return frame.withColumn("item", element).withColumn("__problems", F.concat("__problems", bad))
+        of_first = F.when(F.col("item_pos") <= 1, F.col("__unmapped"))
+        return frame.withColumns({"item": element, "__problems": F.concat("__problems", bad), "__unmapped": of_first})
     value, does_not_fit, inside = json_lines.item(element, records.item_type)
     doubled = F.transform(inside.doubled, lambda name: F.concat(F.lit("two_values_for_"), name))
     problems = F.concat(named({"bad_item": does_not_fit}), F.coalesce(doubled, named({})))
@@ -130,7 +131,9 @@ def _with_text_of_first(frame: DataFrame) -> DataFrame:
 def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, zone: str) -> DataFrame:
     """What ingestion makes of the mapped columns of an event: its day, its id and who did it."""
     assert source.ids is not None
-    parts = [F.col(f"`__v_ids.key.{number}`").cast("string") for number in range(len(source.ids.key))]
+    given = [F.col(f"`__v_ids.key.{number}`").cast("string") for number in range(len(source.ids.key))]
+    # Blank is missing, as everywhere: a field of a CSV line is never null.
+    parts = [F.when(F.trim(part) != "", part) for part in given]
     # Where the source gives no part of the key, the whole record is: events must not melt into one.
     text = F.concat_ws(" ", "item_pos", "__text") if source.has_event_per_item else F.col("__text")
     content = F.when(F.coalesce(*parts).isNull(), F.md5(text.cast("binary")))

@@ -26,14 +26,14 @@ def histories(interactions: DataFrame, *, recent_items: int = _RECENT_ITEMS) -> 
     """Gather what each user liked lately, and what it bought and kept.
 
     Grain   one row per user, with `_recent` (the latest `recent_items` items whose weights sum to more than zero)
-            and `_kept` (items bought more often than given back)
+            and `_kept` (items of which more pieces were bought than given back)
     Needs   features.interactions
     Ties    items of the same last instant by id
     """
     items = interactions.groupBy(*USER, "item_id").agg(
         F.sum("weight").alias("_weight"),  # whole numbers: exact in any order
         F.max("last_event_at").alias("_last_event_at"),
-        F.sum(F.col("purchase_count") - F.col("refund_count")).alias("_pieces"),
+        F.sum(F.col("purchased_quantity") - F.col("refunded_quantity")).alias("_pieces"),
     )
     latest_first = F.struct((-F.unix_micros("_last_event_at")).alias("order"), F.col("item_id"))
     return items.groupBy(*USER).agg(

@@ -22,7 +22,7 @@ def chosen(evaluations: DataFrame, candidates: DataFrame, *, min_users: int) -> 
     A model passes where at least `min_users` users with a history judged it, the
     interval of its gain over the popular list lies above zero, and it does not
     rank the items alike for (nearly) everyone. Where a site has judges and no model
-    passes, it is refused; where it has too few, its lists are the popular items.
+    passes, they are refused; its lists are the popular items then, as where it has too few.
 
     Grain   one row per site of `candidates`: site_id, model, why, is_refused
     Needs   models.evaluations and models.candidates of one day
@@ -48,13 +48,16 @@ def chosen(evaluations: DataFrame, candidates: DataFrame, *, min_users: int) -> 
 
 
 def refuse(choice: DataFrame) -> None:
-    """Stop where a site is left without a model.
+    """Stop where models were judged and none of any site passes.
+
+    A site without a model of its own beside others that have one gets the popular items, and `why` says what its models
+    reached: one small site does not hold up the release of all.
 
     Needs   chosen()
-    Raises  GateRefused that names the site and what each of its models reached
+    Raises  GateRefused that names the first such site and what each of its models reached
     """
     refused = choice.where("is_refused").orderBy("site_id").first()
-    if refused is not None:
+    if refused is not None and choice.where(F.col("model") != POPULAR).isEmpty():
         raise GateRefused(f"publish.recommendations_v1: no model of site {refused.site_id} can be published: {refused.why}")
 
 

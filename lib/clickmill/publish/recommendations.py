@@ -17,12 +17,12 @@ _POLICY_VERSION = "v2"
 
 
 def bought(interactions: DataFrame) -> DataFrame:
-    """Find what each user bought more often than gave back.
+    """Find what each user bought more pieces of than it gave back.
 
     Grain   one row per user and item
     Needs   features.interactions
     """
-    pieces = interactions.groupBy(*USER, "item_id").agg(F.sum(F.col("purchase_count") - F.col("refund_count")).alias("_pieces"))
+    pieces = interactions.groupBy(*USER, "item_id").agg(F.sum(F.col("purchased_quantity") - F.col("refunded_quantity")).alias("_pieces"))
     return pieces.where("_pieces > 0").drop("_pieces")
 
 

@@ -1,6 +1,8 @@
 """The gate: the whole suite of a table over the rows that were written, before they are admitted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,6 +57,7 @@ def gate(
     table: Table,
     *,
     rows_written: int,
+    rows_by_day: Mapping[date, int] | None = None,
     docs_folder: str | None = None,
     rejects: DataFrame | None = None,
     before_split: DataFrame | None = None,
@@ -68,7 +71,7 @@ def gate(
     differently.
 
     Needs   written: the columns of the table; rejects: rows of clean.rejects written
-            by the same run; before_split: the columns that the quarantine rules name
+            by the same run, and rows_by_day: the rows written; before_split: the columns that the quarantine rules name
     Raises  UsageError when the suite itself is wrong
     """
     suite = suites.of(table)
@@ -79,7 +82,7 @@ def gate(
         told = {rule.name: _told(rule, result.verdicts[rule.name]) for rule in suite.rules if rule.name in result.verdicts}
         faults += [line for rule in suite.rules if rule.action != "warn" and (line := told.get(rule.name))]
         if rejects is not None:
-            faults += _too_many_quarantined(suite, rejects, rows_written)
+            faults += _too_many_quarantined(suite, rejects, rows_by_day or {})
         if before_split is not None:
             faults += disagreements(before_split, suite, rows=rows_written)
     except BadData as error:
@@ -144,18 +147,24 @@ def _told(rule: Rule, verdict: "Verdict") -> str | None:
     return None
 
 
-def _too_many_quarantined(suite: Suite, rejects: DataFrame, rows_written: int) -> list[str]:
-    """A line where the share of rejected rows, copies not counted, is above what the suite bears; few rows have no share."""
+def _too_many_quarantined(suite: Suite, rejects: DataFrame, rows_by_day: Mapping[date, int]) -> list[str]:
+    """A line where, on any day, the share of rejected rows, copies not counted, is above what the suite bears.
+
+    By day, so that a range of days is refused where its days one by one would be. Few rows have no share.
+    """
     if suite.quarantine_share_max is None:
         raise UsageError(f"{suite.table.suite_path}: quarantine_share_max is missing, and the table has rejects")
     rejected = rejects.where(F.col("kind") == "reject")
-    total = rejected.count()
-    share = total / max(1, total + rows_written)
-    if total + rows_written < _SHARE_ROWS or share <= suite.quarantine_share_max:
+    by_day = {row.event_date: row["count"] for row in rejected.groupBy("event_date").count().collect()}
+    shares = {day: count / (count + rows) for day, count in by_day.items() if count + (rows := rows_by_day.get(day, 0)) >= _SHARE_ROWS}
+    over = sorted(day for day, share in shares.items() if share > suite.quarantine_share_max)
+    if not over:
         return []
-    top = reasons.counted(rejected, "reasons").orderBy(F.desc("count"), "reason").limit(_REASONS_TOLD).collect()
-    named = ", ".join(f"{row['reason']} {row['count']}" for row in top)
-    return [f"{share:.1%} of the rows were quarantined, at most {suite.quarantine_share_max:.1%} may be: {named}"]
+    worst = max(over, key=lambda day: shares[day])
+    of_day = reasons.counted(rejected.where(F.col("event_date") == F.lit(worst)), "reasons")
+    named = ", ".join(f"{row['reason']} {row['count']}" for row in of_day.orderBy(F.desc("count"), "reason").limit(_REASONS_TOLD).collect())
+    more = f", and too many on {len(over) - 1} more days" if len(over) > 1 else ""
+    return [f"{shares[worst]:.1%} of the rows of {worst} were quarantined, at most {suite.quarantine_share_max:.1%} may be: {named}{more}"]
 
 
 def _one_line(faults: list[str]) -> str:

@@ -82,7 +82,9 @@ def _moved(block: Block, views: Columns, impressions: Columns) -> Flags:
 def purchases(block: Block, views: Columns, ends_s: Floats) -> list[Columns]:
     """Carts, and what comes of them: orders in this visit or a later one, refunds and reviews after that.
 
-    What is bought in one visit is one order, and holds an item once.
+    What is bought in one visit is one order, and holds an item once. The chance of a cart is that of its lot. What lots say
+    and nobody can do is told apart by the outcome: there is no visit to buy in before the stream ends, the item is sold out
+    at that hour, or the order holds it already.
     """
     world = block.world
     place = views["step"] * _PLACES + views["position"]
@@ -97,9 +99,16 @@ def purchases(block: Block, views: Columns, ends_s: Floats) -> list[Columns]:
     buys = block.draw("buys", carts["session"], place) < chance
     bought = _later(block, carts | {"step": place}, buys, "visit of purchase", ends_s)
     bought["bought_in"] = block.number[bought["session"]]
-    bought["at_s"] = ends_s[bought["session"]] + _ORDER_S + _PAUSE_S * block.draw("pause of order", bought["session"], 0)
-    can_be = world.in_stock(bought["item"], (bought["at_s"] // DAY_S).astype(np.int64))
-    bought = _once(where(bought, can_be))
+    pause_s = _PAUSE_S * block.draw("pause of order", bought["session"], 0)
+    bought["at_s"] = np.round(ends_s[bought["session"]] + _ORDER_S + pause_s, 3)
+    bought = where(bought, bought["at_s"] < world.days * DAY_S)
+    outcome = np.where(buys, "no_visit", "not_bought").astype("U16")
+    outcome[bought["of"]] = "sold_out"
+    bought = where(bought, world.in_stock(bought["item"], (bought["at_s"] // DAY_S).astype(np.int64)))
+    outcome[bought["of"]] = "in_order_already"
+    bought = _once(bought)
+    outcome[bought["of"]] = "bought"
+    carts["outcome"] = outcome
     return [carts, event(bought, kind="purchase", order=21), *_afterwards(block, bought, ends_s)]
 
 
@@ -119,7 +128,10 @@ def _afterwards(block: Block, bought: Columns, ends_s: Floats) -> list[Columns]:
 
 
 def _later(block: Block, what: Columns, happens: Flags, purpose: str, ends_s: Floats) -> Columns:
-    """Those that happen, in the same visit of the user or in one of the next two; none where there is no such visit."""
+    """Those that happen, in the same visit of the user or in one of the next two; none where there is no such visit.
+
+    `of` is the place in `what` of that which each comes of.
+    """
     chosen = where(what, happens)
     session, step = chosen["session"], chosen["step"]
     visit = np.searchsorted(np.cumsum(_LATER)[:-1], block.draw(purpose, session, step))
@@ -128,7 +140,7 @@ def _later(block: Block, what: Columns, happens: Flags, purpose: str, ends_s: Fl
     # What comes from two visits at the same step stays apart where it meets in a third.
     moved = chosen | {"session": then, "step": step * len(_LATER) + visit}
     nothing = {"chance_without": np.nan, "chance_with": np.nan, "is_treated": False}
-    return where(event(moved, **nothing), there)
+    return where(event(moved, **nothing) | {"of": np.flatnonzero(happens)}, there)
 
 
 def _once(bought: Columns) -> Columns:

@@ -51,6 +51,7 @@ def event(known: Columns, **more: NDArray[Any] | int | float | str | bool) -> Co
         "chance_without": np.nan,
         "chance_with": np.nan,
         "is_treated": False,
+        "outcome": "",
     }
     columns: Columns = {"session": known["session"], "at_s": known["at_s"]}
     for name, default in defaults.items():

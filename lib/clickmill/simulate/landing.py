@@ -16,10 +16,12 @@ from clickmill.simulate.world import World
 CURRENCY = "EUR"
 FULL_STOCK = 100
 _LINES_A_FILE = 2_000_000
-_REVIEWS = ("awful, sent back at once", "rather poor", "it is all right", "good, I would buy it again", "wonderful, could not be better")
+REVIEWS = ("awful, sent back at once", "rather poor", "it is all right", "good, I would buy it again", "wonderful, could not be better")
+"""What is said with each rating, the worst first."""
 _TRUTH = (
     "event_id", "of_event_id", "delivery", "fate", "broken_kind", "is_late", "landing_date", "event_at", "event_type", "item_id",
     "visitor_id", "user_number", "bot_family", "session_number", "order_id", "impression_id", "chance_without", "chance_with", "is_treated",
+    "outcome",
 )  # fmt: skip
 
 
@@ -45,8 +47,9 @@ def write(spark: SparkSession, *, seed: int, days: int, events: int, out: str, s
     delivered twice. Nothing in a line says what is true of it.
 
     The truth is in `deliveries` (one row a delivery: whose it is, what became of
-    it, which impression led to it, how likely what could come of it was), `users`
-    and `items` (facts.py), and `world` (what the simulator was given).
+    it, which impression led to it, how likely what could come of it was, what came
+    of a cart), `users` and `items` (facts.py), and `world` (what the simulator was
+    given).
 
     Raises  Spark's error where one of the folders is there already
     """
@@ -143,7 +146,7 @@ def _line(world: World, site: str) -> Column:
 
 def _review(rating: Column) -> Column:
     """Words that carry the rating."""
-    words = F.array(*(F.lit(one) for one in _REVIEWS))
+    words = F.array(*(F.lit(one) for one in REVIEWS))
     return F.when(rating.isNotNull(), F.element_at(words, rating))
 
 

@@ -25,6 +25,7 @@ _TYPES: dict[str, pa.DataType] = {
     "category": pa.int64(), "price": pa.float64(), "quantity": pa.int32(), "order_key": pa.int64(), "rating": pa.int32(),
     "request_key": pa.int64(), "position": pa.int32(), "propensity": pa.float64(), "campaign": pa.int64(),
     "variant": pa.string(), "chance_without": pa.float64(), "chance_with": pa.float64(), "is_treated": pa.bool_(),
+    "outcome": pa.string(),
 }  # fmt: skip
 
 
@@ -42,6 +43,8 @@ def true_events(spark: SparkSession, world: World, users: int) -> DataFrame:
     Needs   users: a multiple of USERS_A_BLOCK
     An event of which something comes or not says how likely that was: an impression to be clicked, a view to go into the cart,
     what is in the cart to be bought; without its treatment and with it (the campaign, the coupon), and which held.
+    What is in the cart says what came of it, too (outcome): with just that probability it is other than not_bought, namely
+    bought, or lost as acts.purchases says (no_visit, sold_out, in_order_already).
 
     Ties    the rows of a user depend on seed and number alone: of ten times the users the first tenth does the same
     """
@@ -110,6 +113,7 @@ def _columns(world: World, users: Ints, family: Ints, made: Columns) -> Columns:
         "chance_without": _masked(made["chance_without"], has_chance),
         "chance_with": _masked(made["chance_with"], has_chance),
         "is_treated": _masked(made["is_treated"], has_chance),
+        "outcome": _masked(made["outcome"], made["outcome"] != ""),
     }
 
 
