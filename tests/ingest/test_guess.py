@@ -16,6 +16,8 @@ from clickmill.ingest.source import Source, parse
 
 LANDING = Path(__file__).resolve().parents[1] / "fixtures" / "landing"
 
+KINDS = ("view", "cart", "order")
+
 
 @pytest.fixture
 def draft(tmp_path: Path):
@@ -58,7 +60,7 @@ def test_a_csv_file_of_a_shop_maps_at_once_and_asks_the_rest(draft, spark) -> No
         {"buy": "purchase", "view": "item_view"},
     )
     assert found.ids is not None and found.ids.key == ["when", "action", "product"]
-    assert set(made.questions) == {"site_id", "zone", "columns.visitor_id", "columns", "event_types.map", "ids.key"}
+    assert set(made.questions) == {"site_id", "landing_date", "zone", "columns.visitor_id", "columns", "event_types.map", "ids.key"}
     assert "# ? event_types.map: wave" in made.text and "not mapped yet: shelf" in made.text
     assert not any(f"u{n}" in made.text.split() for n in range(1, 6))
 
@@ -142,6 +144,24 @@ def test_parquet_files_keep_their_own_names_and_types(draft, tmp_path: Path) -> 
         "item_id": "sku",
         "price": "price",
     }
+
+
+def test_an_order_is_a_purchase_and_the_time_of_an_event_goes_before_that_of_a_record(draft) -> None:
+    lines = [
+        f'{{"u":"a","ts":"2024-05-16T10:0{n}:00Z","created_at":"2019-01-01T00:00:00Z","event":"{kind}"}}' for n, kind in enumerate(KINDS)
+    ]
+    found = source(draft("\n".join(lines).encode(), "log.jsonl"))
+    assert found.columns["event_at"].value == "ts"
+    assert found.event_types.map == {"view": "item_view", "cart": "add_to_cart", "order": "purchase"}
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [("visits-2024-05-16.jsonl", True), ("visits-20240501-20240531.jsonl", False), ("visits.jsonl", False)],
+)
+def test_one_date_in_a_name_may_be_the_day_of_delivery_and_is_asked_for(draft, name: str, pattern: bool) -> None:
+    made = draft(b'{"u":"a","ts":"2024-05-16T10:00:00Z","event":"view"}\n', name)
+    assert (source(made).landing_date.name is not None) is pattern and "landing_date" in made.questions
 
 
 @pytest.mark.parametrize("name", ["access_log", "events_jsonl", "ga4", "segment", "snowplow"])

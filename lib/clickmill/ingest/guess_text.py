@@ -117,8 +117,12 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _landing(path: Path) -> list[str]:
-    if re.search(_NAME_DATE, path.name):
-        return [f"landing_date: {{name: '{_NAME_DATE}[^/]*$', history: event_day}}   # the date in the name is the day of delivery"]
+    if len(re.findall(_NAME_DATE, path.name)) == 1:
+        return [
+            f"landing_date: {{name: '{_NAME_DATE}(?=[^/]*$)', history: event_day}}",
+            "# ? landing_date: is the date in the name the day of delivery? What is days older then is turned away as too late;"
+            " without `name` each record lands on its own day, as it must where a file holds a week or a month",
+        ]
     return [
         "landing_date: {history: event_day}",
         "# ? landing_date: a pattern of the day of delivery, where names of files or folders hold it",

@@ -24,7 +24,7 @@ NAMES = {
     "position": "position rank slot",
 }
 EVENT_TYPE = "eventtype eventname event action behaviour behavior behaviortype activity type act"
-EVENT_AT = "eventat eventtime eventtimestamp timestamp occurredat createdat datetime time ts date eventdate day at when"
+EVENT_AT = "eventat eventtime eventtimestamp timestamp occurredat datetime time ts createdat date eventdate day at when"
 SITE_ID = "siteid idsite appid shopid storeid"
 EVENT_ID = "eventid messageid uuid hitid insertid logid id"
 LITERALS = {
@@ -34,8 +34,9 @@ LITERALS = {
     "add_to_cart": "addtocart cart cartadd productadded addedtocart addtobasket basket add atc",
     "remove_from_cart": "removefromcart cartremove productremoved removefrombasket remove",
     "favourite": "favourite favorite fav wishlist addtowishlist like save",
-    "checkout": "checkout begincheckout checkoutstarted startcheckout order",
-    "purchase": "purchase purchased buy bought transaction sale ordercompleted completedorder pay payment paid orders ecommerceorder",
+    "checkout": "checkout begincheckout checkoutstarted startcheckout",
+    "purchase": "purchase purchased buy bought transaction sale order ordered ordercompleted completedorder pay payment paid orders"
+    " ecommerceorder",
     "refund": "refund refunded return returned cancel orderrefunded",
     "review": "review reviewed rate rating rated",
     "share": "share shared",
