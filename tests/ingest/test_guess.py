@@ -164,7 +164,7 @@ def test_one_date_in_a_name_may_be_the_day_of_delivery_and_is_asked_for(draft, n
     assert (source(made).landing_date.name is not None) is pattern and "landing_date" in made.questions
 
 
-@pytest.mark.parametrize("name", ["access_log", "events_jsonl", "ga4", "segment", "snowplow"])
+@pytest.mark.parametrize("name", ["access_log", "events_jsonl", "ga4", "matomo", "segment", "snowplow"])
 def test_a_known_format_is_named(name: str) -> None:
     known = {one: config.source(one) for one in config.source_names()}
     for folder in {"events_jsonl": ["plain"], "ga4": ["ga4", "ga4_parquet"]}.get(name, [name]):
@@ -202,3 +202,32 @@ def test_other_encodings_and_odd_separators_are_told(draft) -> None:
     assert (source(made).read.encoding, source(made).read.sep) == ("windows-1252", "^")
     assert "read.encoding" in made.questions and "Jos" not in made.text
     assert source(draft("\ufeffuser,item,time\na,b,1715853600\n")).columns["visitor_id"].value == "user"
+
+
+@pytest.mark.parametrize(
+    ("prices", "expression", "asked"),
+    [
+        (["9.50", "12"], "price", False),
+        (["9,50", "12"], "replace(price, ',', '.')", False),
+        (["1,299.00", "9.50"], "replace(price, ',', '')", False),
+        (["1.299,00", "9,50"], "replace(replace(price, '.', ''), ',', '.')", False),
+        (["1,299", "45,299"], "replace(price, ',', '')", True),
+    ],
+)
+def test_what_comma_and_point_mean_is_told_by_the_numbers_or_asked(draft, prices: list[str], expression: str, asked: bool) -> None:
+    lines = [json.dumps({"u": "a", "ts": f"2024-05-16T10:0{n}:00Z", "event": "view", "price": price}) for n, price in enumerate(prices)]
+    made = draft("\n".join(lines), "log.jsonl")
+    assert columns(source(made))["price"] == expression and ("columns.price" in made.questions) is asked
+
+
+def test_a_time_that_is_the_same_in_every_record_is_not_that_of_the_event_and_fields_of_items_are_told(draft) -> None:
+    lines = [
+        json.dumps(
+            {"timestamp": "2019-01-01T00:00:00Z", "at": f"2024-05-16T10:0{n}:00Z", "event": "view", "items": [{"sku": "a", "size": "m"}]}
+        )
+        for n in range(2)
+    ]
+    made = draft("\n".join(lines), "log.jsonl")
+    assert source(made).columns["event_at"].value == "at"
+    assert "columns.event_at: other fields are times too: timestamp" in made.text
+    assert "not mapped yet: item.size, timestamp" in made.text

@@ -8,7 +8,20 @@ from functools import partial
 
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.ingest.guess import Sample
-from clickmill.ingest.guess_words import EVENT_AT, EVENT_ID, EVENT_TYPE, LITERALS, NAMES, NUMBERS, SITE_ID, TIMES, bare
+from clickmill.ingest.guess_numbers import Marks, is_number, marks
+from clickmill.ingest.guess_words import (
+    EVENT_AT,
+    EVENT_ID,
+    EVENT_TYPE,
+    LITERALS,
+    MAYBE_SALES,
+    NAMES,
+    NUMBERS,
+    SITE_ID,
+    TIMES,
+    bare,
+    is_known,
+)
 from clickmill.ingest.times import HAS_OFFSET, ISO_DAY, ISO_TIME
 
 _UNITS = {"seconds": (r"1\d{9}([.]\d+)?", 1), "milliseconds": (r"1\d{12}", 1000), "microseconds": (r"1\d{15}", 1_000_000)}
@@ -46,11 +59,18 @@ class Time:
 
 @dataclass(frozen=True)
 class Roles:
-    """The expression of each column that was found, and what else makes a source."""
+    """The fields of each column that was found, and what else makes a source.
 
-    columns: Mapping[str, str]
+    columns      the field of each column; behind one of an item that of its event, which holds where the item says nothing
+    marks        of the columns that are numbers
+    other_times  fields that are times too, and of which no column was made
+    """
+
+    columns: Mapping[str, tuple[str, ...]]
+    marks: Mapping[str, Marks]
     event_at: str | None
     time: Time | None
+    other_times: tuple[str, ...]
     event_type: str | None
     literals: Mapping[str, str | None]
     event_id: str | None
@@ -63,7 +83,8 @@ def roles(sample: Sample) -> Roles:
     explode = _exploded(sample)
     fields = _fields(sample, explode)
     times = {path: time for path, found in fields.items() if (time := _time(found))}
-    event_at = _named(EVENT_AT, times) or next((path for path in times if bare(path) not in NAMES["received_at"].split()), None)
+    # What is the same in every record tells of something else than the event, such as when an account was made.
+    event_at = _event_at([path for path in times if len(set(fields[path])) > 1]) or _event_at(list(times))
     left = {path: found for path, found in fields.items() if path not in times}
     few = {path: found for path, found in left.items() if len(set(found)) <= _MANY_TYPES and not _are_numbers(found)}
     told = [path for path, found in few.items() if _share(found, lambda text: bare(text) in _KINDS) >= _MOST]
@@ -71,8 +92,18 @@ def roles(sample: Sample) -> Roles:
     event_id = _named(EVENT_ID, [path for path, found in left.items() if len(set(found)) >= _DISTINCT * len(found) > 1])
     site_id = _named(SITE_ID, left)
     columns = _columns(left, times, {event_at, event_type, event_id, site_id})
-    literals = {text: _KINDS.get(bare(text)) for text in sorted(set(fields[event_type]))} if event_type else {}
-    return Roles(columns, event_at, times[event_at] if event_at else None, event_type, literals, event_id, site_id, explode)
+    return Roles(
+        columns=columns,
+        marks={name: marks(text for path in columns[name] for text in left[path]) for name in NUMBERS & set(columns)},
+        event_at=event_at,
+        time=times[event_at] if event_at else None,
+        other_times=tuple(path for path in times if path not in (event_at, *columns.get("received_at", ()))),
+        event_type=event_type,
+        literals=_literals(fields[event_type]) if event_type else {},
+        event_id=event_id,
+        site_id=site_id,
+        explode=explode,
+    )
 
 
 def _fields(sample: Sample, explode: str | None) -> dict[str, list[str]]:
@@ -84,20 +115,30 @@ def _fields(sample: Sample, explode: str | None) -> dict[str, list[str]]:
     return {f"item.{path}": found for path, found in inside.items() if "[]" not in path and found} | outer
 
 
-def _columns(left: Mapping[str, list[str]], times: Iterable[str], taken: set[str | None]) -> dict[str, str]:
-    columns: dict[str, str] = {}
+def _event_at(times: list[str]) -> str | None:
+    """The time that is called as one of events, else the first whose name says nothing else."""
+    return _named(EVENT_AT, times) or next((path for path in times if not is_known(path)), None)
+
+
+def _literals(found: list[str]) -> dict[str, str | None]:
+    """The event type of each literal, None where it is to be asked."""
+    kinds = {text: _KINDS.get(bare(text)) for text in sorted(set(found))}
+    maybe = {text for text in kinds if bare(text) in MAYBE_SALES.split()}
+    has_sale = any(kind == "purchase" for text, kind in kinds.items() if text not in maybe)
+    return {text: None if has_sale and text in maybe else kind for text, kind in kinds.items()}
+
+
+def _columns(left: Mapping[str, list[str]], times: Mapping[str, Time], taken: set[str | None]) -> dict[str, tuple[str, ...]]:
+    columns: dict[str, tuple[str, ...]] = {}
     for name, words in NAMES.items():
-        among = times if name in TIMES else left
+        among: Mapping[str, object] = times if name in TIMES else left
         found = _named(words, [path for path in among if path not in taken])
         if found and (name not in NUMBERS or _are_numbers(left[found])):
-            columns[name] = found
-            taken = taken | {found}
+            outer = found.removeprefix("item.")
+            columns[name] = (found, outer) if outer != found and outer in among else (found,)
+            taken = taken | set(columns[name])
     if "visitor_id" not in columns and "account_id" in columns:
         columns["visitor_id"] = columns["account_id"]
-    # A comma before the places: 9,50.
-    for name in NUMBERS & set(columns):
-        if any("," in text for text in left[columns[name]]):
-            columns[name] = f"replace({columns[name]}, ',', '.')"
     return columns
 
 
@@ -120,7 +161,7 @@ def _named(words: str, fields: Iterable[str]) -> str | None:
 
 
 def _are_numbers(found: list[str]) -> bool:
-    return _share(found, lambda text: re.fullmatch(r"[+-]?(\d+([.,]\d*)?|[.]\d+)([eE][+-]?\d+)?", text) is not None) >= _MOST
+    return _share(found, is_number) >= _MOST
 
 
 def _share(found: list[str], holds: Callable[[str], bool]) -> float:

@@ -12,11 +12,13 @@ from clickmill.ingest.guess import Sample, look
 from clickmill.ingest.guess_roles import Roles, roles
 from clickmill.ingest.source import COLUMNS, Source, parse
 
-_NAME_DATE = r"(?<!\d)(20\d{2}-?\d{2}-?\d{2})(?!\d)"
+_NAME_DATE = r"(?<!\d)(20\d{2}-?\d{2}-?\d{2})(?!\d)(?=[^/]*$)"
 _WORDS_OF_YAML = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 _ZONE = "  # ? zone: of which time zone are these times? (zone: Europe/London; without it they are those of the shop)"
 _MANY_FIELDS = 20
 _DAY_FIRST = "day and month may be the other way round"
+_MANY_TOLD = 60
+_MARKS = {",": "comma", ".": "point"}
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,10 @@ def _like(sample: Sample, known: Mapping[str, Source]) -> str | None:
             return source.name
         if isinstance(given, str):
             declared = re.findall(r"(\w+) (?:STRING|STRUCT|ARRAY)", given)
-            read = source.fields_of_columns(declared)
+            read = source.fields_of_columns([*declared, "item"])
             needed = {name for key in ("event_at", "event_types.from", "ids.key.0") for name in read.get(key, [])}
+            # What an element says is read from the array that holds it.
+            needed = needed - {"item"} | set(read["explode"]) if "item" in needed else needed
             if len(needed) > 1 and needed <= fields:
                 return source.name
     return None
@@ -117,16 +121,18 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _landing(path: Path) -> list[str]:
-    if len(re.findall(_NAME_DATE, path.name)) == 1:
+    count = len(re.findall(_NAME_DATE, path.name))
+    by_name = f"{{name: '{_NAME_DATE}', history: event_day}}"
+    if count == 1:
         return [
-            f"landing_date: {{name: '{_NAME_DATE}(?=[^/]*$)', history: event_day}}",
-            "# ? landing_date: is the date in the name the day of delivery? What is days older then is turned away as too late;"
-            " without `name` each record lands on its own day, as it must where a file holds a week or a month",
+            f"landing_date: {by_name}",
+            "# ? landing_date: is the date in the name the day of delivery? Records more than `clean.lateness_days` days older are turned"
+            " away as too late; without `name` each lands on its own day, as it must where a file holds a week or a month",
         ]
-    return [
-        "landing_date: {history: event_day}",
-        "# ? landing_date: a pattern of the day of delivery, where names of files or folders hold it",
-    ]
+    asked = "a pattern of the day of delivery, where names of files or folders hold it"
+    if count:
+        asked = f"is the last date in the name the day of delivery, and are no records days older? Then {by_name}"
+    return ["landing_date: {history: event_day}", f"# ? landing_date: {asked}"]
 
 
 def _explode(sample: Sample, found: Roles) -> list[str]:
@@ -143,7 +149,7 @@ def _columns(found: Roles, sample: Sample) -> list[str]:
         if name == "event_at" and found.event_at:
             lines += _event_at(found)
         elif name in found.columns:
-            lines.append(f"  {name}: {_plain(_both(found.columns[name], sample))}")
+            lines += _column(name, found)
     if not found.event_at:
         lines.append("  # ? columns.event_at: when did it happen? No field looks like a time. (States of items or users: table: items)")
     for name in ("visitor_id", "item_id"):
@@ -151,22 +157,33 @@ def _columns(found: Roles, sample: Sample) -> list[str]:
             lines.append(f"  # ? columns.{name}: which field is it?")
     if found.columns.get("visitor_id") and found.columns.get("visitor_id") == found.columns.get("account_id"):
         lines.append("  # ? columns.visitor_id: is it a signed-in account, a device, or both?")
-    unused = sorted(set(sample.values) - {path.removeprefix("item.") for path in _used(found)})
-    told = [path for path in unused if "[]" not in path]
-    if told:
-        lines.append(f"  # ? columns: not mapped yet: {' '.join(', '.join(told[:60]).split())}")
+    unused = _unused(found, sample)
+    if unused:
+        more = f" and {len(unused) - _MANY_TOLD} more" if len(unused) > _MANY_TOLD else ""
+        lines.append(f"  # ? columns: not mapped yet: {' '.join(', '.join(unused[:_MANY_TOLD]).split())}{more}")
     return lines
 
 
-def _used(found: Roles) -> list[str]:
-    paths = [*found.columns.values(), found.event_at, found.event_type, found.event_id, found.site_id]
-    return [path.removeprefix("replace(").removesuffix(", ',', '.')") for path in paths if path]
+def _column(name: str, found: Roles) -> list[str]:
+    paths = found.columns[name]
+    expression = paths[0] if len(paths) == 1 else f"coalesce({', '.join(paths)})"
+    if name not in found.marks:
+        return [f"  {name}: {_plain(expression)}"]
+    marks = found.marks[name]
+    lines = [f"  {name}: {_plain(marks.plain(expression))}"]
+    for mark in marks.unsure:
+        taken = "what groups digits" if mark in marks.groups else "the decimal mark"
+        lines.append(f"  # ? columns.{name}: is the {_MARKS[mark]} the decimal mark, or does it group digits? Here it is {taken}")
+    return lines
 
 
-def _both(path: str, sample: Sample) -> str:
-    """What an item says, else what its event says by the same name."""
-    outer = path.replace("item.", "", 1)
-    return f"coalesce({path}, {outer})" if outer != path and outer in sample.values else path
+def _unused(found: Roles, sample: Sample) -> list[str]:
+    """The fields that nothing reads, sorted; those of the exploded array as expressions call them."""
+    of_columns = (path for paths in found.columns.values() for path in paths)
+    used = {found.event_at, found.event_type, found.site_id, _own_id(found), *of_columns}
+    inside = f"{found.explode}[]."
+    told = {f"item.{path.removeprefix(inside)}" if path.startswith(inside) else path for path in sample.values}
+    return sorted(told - used)
 
 
 def _event_at(found: Roles) -> list[str]:
@@ -177,6 +194,7 @@ def _event_at(found: Roles) -> list[str]:
     parts += [f"format: {json.dumps(time.format)}"] if time.format else []
     lines = [f"  event_at: {{{', '.join(parts)}}}" if len(parts) > 1 else f"  event_at: {_plain(found.event_at)}"]
     lines += [f"  # ? columns.event_at.format: {_DAY_FIRST}"] if time.is_unsure else []
+    lines += [f"  # ? columns.event_at: other fields are times too: {', '.join(found.other_times)}"] if found.other_times else []
     return lines + ([_ZONE] if time.is_local else [])
 
 
@@ -194,13 +212,18 @@ def _event_types(found: Roles) -> list[str]:
 
 
 def _ids(found: Roles, sample: Sample) -> list[str]:
-    if found.event_id and not found.event_id.startswith("item."):
-        return ["ids:", f"  key: [{_plain(found.event_id)}]"]
+    if own_id := _own_id(found):
+        return ["ids:", f"  key: [{_plain(own_id)}]"]
     is_of_item = bool(found.event_at and found.event_at.startswith("item."))
-    paths = [found.event_at, found.event_type, *(found.columns.get(name) for name in ("order_id", "item_id", "page_url"))]
+    paths = [found.event_at, found.event_type, *(found.columns.get(name, (None,))[0] for name in ("order_id", "item_id", "page_url"))]
     key = [path for path in dict.fromkeys(paths) if path and (is_of_item or not path.startswith("item."))]
     lines = ["ids:", f"  key: [{', '.join(map(_plain, key or list(sample.values)[:5]))}]"]
     return [*lines, "  # ? ids.key: which fields make an event the same event when it comes again? No field looks like an id of its own"]
+
+
+def _own_id(found: Roles) -> str | None:
+    """The id of the event: that of an item is none."""
+    return found.event_id if found.event_id and not found.event_id.startswith("item.") else None
 
 
 def _plain(text: str) -> str:

@@ -24,7 +24,8 @@ NAMES = {
     "position": "position rank slot",
 }
 EVENT_TYPE = "eventtype eventname event action behaviour behavior behaviortype activity type act"
-EVENT_AT = "eventat eventtime eventtimestamp timestamp occurredat datetime time ts createdat date eventdate day at when"
+# What was created may be the account: such a time goes behind those of events.
+EVENT_AT = "eventat eventtime eventtimestamp timestamp occurredat datetime time ts at when createdat date eventdate day"
 SITE_ID = "siteid idsite appid shopid storeid"
 EVENT_ID = "eventid messageid uuid hitid insertid logid id"
 LITERALS = {
@@ -45,7 +46,8 @@ LITERALS = {
     "engagement": "engagement scroll login signin signup ping heartbeat sessionstart",
 }
 
-
+MAYBE_SALES = "order ordered orders"
+"""Literals that are a sale where no other is one. Beside another they may be a step before it, or the same sale once more."""
 NUMBERS = {"quantity", "price", "rating", "position"}
 """Columns that hold numbers: a field of another kind is none of them, whatever it is called."""
 TIMES = {"received_at"}
