@@ -8,15 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
 from clickmill import config
 from clickmill.contracts.errors import BadData, UsageError
-from clickmill.ingest import check, guess_text
+from clickmill.ingest import check, files, guess_text
 from clickmill.ingest.source import Source, parse
 
 LANDING = Path(__file__).resolve().parents[1] / "fixtures" / "landing"
-
-KINDS = ("view", "cart", "order")
 
 
 @pytest.fixture
@@ -146,22 +145,117 @@ def test_parquet_files_keep_their_own_names_and_types(draft, tmp_path: Path) -> 
     }
 
 
-def test_an_order_is_a_purchase_and_the_time_of_an_event_goes_before_that_of_a_record(draft) -> None:
-    lines = [
-        f'{{"u":"a","ts":"2024-05-16T10:0{n}:00Z","created_at":"2019-01-01T00:00:00Z","event":"{kind}"}}' for n, kind in enumerate(KINDS)
-    ]
-    found = source(draft("\n".join(lines).encode(), "log.jsonl"))
-    assert found.columns["event_at"].value == "ts"
-    assert found.event_types.map == {"view": "item_view", "cart": "add_to_cart", "order": "purchase"}
+@pytest.mark.parametrize(
+    ("literals", "kinds", "asked"),
+    [
+        (["view", "cart", "order"], {"view": "item_view", "cart": "add_to_cart", "order": "purchase"}, []),
+        (["cart", "Order", "checkout"], {"cart": "add_to_cart", "checkout": "checkout", "Order": "purchase"}, []),
+        (["view", "order", "pay"], {"view": "item_view", "pay": "purchase"}, ["order"]),
+    ],
+)
+def test_an_order_is_a_purchase_and_beside_another_one_it_is_asked(draft, literals, kinds, asked) -> None:
+    made = draft("user,action,time\n" + "".join(f"a,{text},{1715853600 + n}\n" for n, text in enumerate(literals)))
+    found = source(made)
+    assert found.event_types is not None and found.event_types.map == kinds
+    assert [text for text in literals if f"# ? event_types.map: {text}\n" in made.text] == asked
 
 
 @pytest.mark.parametrize(
-    ("name", "pattern"),
-    [("visits-2024-05-16.jsonl", True), ("visits-20240501-20240531.jsonl", False), ("visits.jsonl", False)],
+    ("prices", "expression", "numbers", "asked"),
+    [
+        (["9.50", "1299"], "price", ["9.5000", "1299.0000"], []),
+        (["9,50", "9.50"], "replace(price, ',', '.')", ["9.5000", "9.5000"], []),
+        (["1,299.00", "999.00"], "replace(price, ',', '')", ["1299.0000", "999.0000"], []),
+        (["1,299", "9.50"], "replace(price, ',', '')", ["1299.0000", "9.5000"], []),
+        (["1,299,000", "1,299"], "replace(price, ',', '')", ["1299000.0000", "1299.0000"], []),
+        (["1.299,00", "999,00"], "replace(replace(price, '.', ''), ',', '.')", ["1299.0000", "999.0000"], []),
+        (["1.299", "9,5"], "replace(replace(price, '.', ''), ',', '.')", ["1299.0000", "9.5000"], []),
+        (["0,125", "1,250"], "replace(price, ',', '.')", ["0.1250", "1.2500"], []),
+        (["1299,500", "1,250"], "replace(price, ',', '.')", ["1299.5000", "1.2500"], []),
+        (["1,299", "45,299"], "replace(price, ',', '')", ["1299.0000", "45299.0000"], ["comma"]),
+        (["1.299", "45.299"], "price", ["1.2990", "45.2990"], ["point"]),
+        (["1,299.00", "9,50"], "replace(price, ',', '.')", [None, "9.5000"], ["comma"]),
+    ],
 )
-def test_one_date_in_a_name_may_be_the_day_of_delivery_and_is_asked_for(draft, name: str, pattern: bool) -> None:
-    made = draft(b'{"u":"a","ts":"2024-05-16T10:00:00Z","event":"view"}\n', name)
-    assert (source(made).landing_date.name is not None) is pattern and "landing_date" in made.questions
+def test_what_comma_and_point_mean_in_a_price_is_told_by_all_of_them_or_asked(
+    draft, spark: SparkSession, prices, expression, numbers, asked
+) -> None:
+    made = draft("user;item;price;time\n" + "".join(f"a;b;{price};{1715853600 + n}\n" for n, price in enumerate(prices)))
+    assert source(made).columns["price"].value == expression
+    rows = ", ".join(f"('{price}')" for price in prices)
+    read = spark.sql(f"select cast(try_cast({expression} as decimal(12, 4)) as string) as read from values {rows} as rows(price)")
+    assert [row.read for row in read.collect()] == numbers
+    assert [mark for mark in ("comma", "point") if f"# ? columns.price: is the {mark} the decimal mark" in made.text] == asked
+
+
+def test_the_marks_of_an_item_and_of_its_event_are_told_together(draft) -> None:
+    record = {"user": "a", "at": "2024-05-16T10:00:00Z", "qty": "1,000", "items": [{"sku": "A", "qty": "1,000"}]}
+    made = draft("\n".join(json.dumps(one) for one in (record, record | {"qty": "1,000.5"})), "calls.json")
+    assert source(made).columns["quantity"].value == "replace(coalesce(item.qty, qty), ',', '')"
+    assert "columns.quantity" not in made.questions and "not mapped yet" not in made.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "event_at", "others"),
+    [
+        ({"created_at": "2019-01-01T00:00:00Z", "ts": "2024-05-16T10:0{n}:00Z"}, "ts", "created_at"),
+        ({"created_at": "2024-05-16T09:0{n}:00Z", "ts": "2024-05-16T10:0{n}:00Z"}, "ts", "created_at"),
+        ({"ts": "2019-01-01T00:00:00Z", "created_at": "2024-05-16T10:0{n}:00Z"}, "created_at", "ts"),
+        ({"time": "2019-01-01T00:00:00Z", "happened": "2024-05-16T10:0{n}:00Z"}, "happened", "time"),
+        ({"ts": "2024-05-16T10:0{n}:00Z", "received_at": "2024-05-16T11:0{n}:00Z"}, "ts", None),
+    ],
+)
+def test_of_several_times_one_that_varies_and_is_called_as_of_events_is_taken_and_the_others_are_named(
+    draft, fields, event_at, others
+) -> None:
+    records = [{"user": "a"} | {name: text.format(n=n) for name, text in fields.items()} for n in range(3)]
+    made = draft("\n".join(map(json.dumps, records)), "log.jsonl")
+    assert source(made).columns["event_at"].value == event_at
+    assert ("columns.event_at" in made.questions) == (others is not None)
+    assert others is None or f"# ? columns.event_at: other fields are times too: {others}\n" in made.text
+
+
+def test_fields_inside_arrays_that_nothing_reads_are_named(draft) -> None:
+    record = {"userId": "a", "event": "Order Completed", "timestamp": "2024-05-16T10:00:00Z"}
+    record["properties"] = {
+        "variant": "x",
+        "products": [{"sku": "A", "price": 1, "variant": "red", "tags": [{"name": "new"}]}],
+        "coupons": [{"code": "SPRING"}],
+    }
+    made = draft(json.dumps(record) + "\n", "calls.json")
+    assert source(made).explode == "properties.products"
+    assert "# ? columns: not mapped yet: item.tags[].name, item.variant, properties.coupons[].code, properties.variant\n" in made.text
+
+
+def test_of_very_many_fields_that_nothing_reads_the_rest_is_counted(draft) -> None:
+    record = {"user": "a", "time": "2024-05-16T10:00:00Z"} | {f"x{n:02}": n for n in range(62)}
+    assert ", x58, x59 and 2 more\n" in draft(json.dumps(record) + "\n", "calls.json").text
+
+
+@pytest.mark.parametrize(
+    ("name", "has_pattern", "question"),
+    [
+        ("access_log-20240512", True, "is the date in the name the day of delivery? Records more than `clean.lateness_days` days older"),
+        ("visits-20240501-20240531.jsonl", False, "is the last date in the name the day of delivery, and are no records days older?"),
+        ("visits.jsonl", False, "a pattern of the day of delivery, where names of files or folders hold it"),
+    ],
+)
+def test_a_date_in_a_name_may_be_the_day_of_delivery_and_is_asked(draft, name: str, has_pattern: bool, question: str) -> None:
+    made = draft('{"user":"a","ts":"2024-05-16T10:00:00Z","event":"view"}\n', name)
+    declared = source(made).landing_date
+    assert (declared.name is not None, declared.history) == (has_pattern, "event_day")
+    assert f"\n# ? landing_date: {question}" in made.text
+
+
+def test_the_last_date_of_a_name_is_the_day_of_delivery(draft, spark: SparkSession, tmp_path: Path) -> None:
+    found = source(draft('{"user":"a","ts":"2024-05-16T10:00:00Z"}\n', "visits-20240516.jsonl"))
+    for name in ("visits-20240501-20240531.jsonl", "visits-2024-05-01_2024-05-07.jsonl"):
+        (tmp_path / name).touch()
+    assert [(file.name, str(file.landing_date)) for file in files.listed(spark, found, str(tmp_path))] == [
+        ("visits-2024-05-01_2024-05-07.jsonl", "2024-05-07"),
+        ("visits-20240501-20240531.jsonl", "2024-05-31"),
+        ("visits-20240516.jsonl", "2024-05-16"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["access_log", "events_jsonl", "ga4", "matomo", "segment", "snowplow"])
@@ -172,6 +266,14 @@ def test_a_known_format_is_named(name: str) -> None:
         made = guess_text.draft(file, "mine", known)
         assert made.problem is None
         assert f"are those of the source `{name}`" in made.text
+
+
+def test_a_known_source_may_have_a_field_that_is_called_item(tmp_path: Path) -> None:
+    path = tmp_path / "views.json"
+    path.write_text('{"user":"a","item":"b","time":"2024-05-16T10:00:00Z"}\n')
+    made = guess_text.draft(path, "mine", {})
+    known = parse(made.text.replace("key: [time, item]", "key: [item]").replace("name: mine", "name: shop", 1), "shop.yaml")
+    assert "are those of the source `shop`" in guess_text.draft(path, "mine", {"shop": known}).text
 
 
 def test_what_was_guessed_of_a_sample_can_be_read(spark, tmp_path: Path) -> None:
@@ -202,32 +304,3 @@ def test_other_encodings_and_odd_separators_are_told(draft) -> None:
     assert (source(made).read.encoding, source(made).read.sep) == ("windows-1252", "^")
     assert "read.encoding" in made.questions and "Jos" not in made.text
     assert source(draft("\ufeffuser,item,time\na,b,1715853600\n")).columns["visitor_id"].value == "user"
-
-
-@pytest.mark.parametrize(
-    ("prices", "expression", "asked"),
-    [
-        (["9.50", "12"], "price", False),
-        (["9,50", "12"], "replace(price, ',', '.')", False),
-        (["1,299.00", "9.50"], "replace(price, ',', '')", False),
-        (["1.299,00", "9,50"], "replace(replace(price, '.', ''), ',', '.')", False),
-        (["1,299", "45,299"], "replace(price, ',', '')", True),
-    ],
-)
-def test_what_comma_and_point_mean_is_told_by_the_numbers_or_asked(draft, prices: list[str], expression: str, asked: bool) -> None:
-    lines = [json.dumps({"u": "a", "ts": f"2024-05-16T10:0{n}:00Z", "event": "view", "price": price}) for n, price in enumerate(prices)]
-    made = draft("\n".join(lines), "log.jsonl")
-    assert columns(source(made))["price"] == expression and ("columns.price" in made.questions) is asked
-
-
-def test_a_time_that_is_the_same_in_every_record_is_not_that_of_the_event_and_fields_of_items_are_told(draft) -> None:
-    lines = [
-        json.dumps(
-            {"timestamp": "2019-01-01T00:00:00Z", "at": f"2024-05-16T10:0{n}:00Z", "event": "view", "items": [{"sku": "a", "size": "m"}]}
-        )
-        for n in range(2)
-    ]
-    made = draft("\n".join(lines), "log.jsonl")
-    assert source(made).columns["event_at"].value == "at"
-    assert "columns.event_at: other fields are times too: timestamp" in made.text
-    assert "not mapped yet: item.size, timestamp" in made.text

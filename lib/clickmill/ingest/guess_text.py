@@ -89,7 +89,7 @@ def _like(sample: Sample, known: Mapping[str, Source]) -> str | None:
             read = source.fields_of_columns([*declared, "item"])
             needed = {name for key in ("event_at", "event_types.from", "ids.key.0") for name in read.get(key, [])}
             # What an element says is read from the array that holds it.
-            needed = needed - {"item"} | set(read["explode"]) if "item" in needed else needed
+            needed = needed - {"item"} | set(read["explode"]) if source.explode and "item" in needed else needed
             if len(needed) > 1 and needed <= fields:
                 return source.name
     return None
