@@ -287,7 +287,7 @@ def test_what_was_guessed_of_a_sample_can_be_read(spark, tmp_path: Path) -> None
     [
         (b"", BadData, "file.csv: has no record to look at"),
         (b"\n \n", BadData, "file.csv: has no record to look at"),
-        (gzip.compress(b"a,b\n1,2\n")[:12], BadData, "file.csv: cannot be unpacked: truncated or corrupt"),
+        (gzip.compress(b"a,b\n1,2\n", mtime=0)[:12], BadData, "file.csv: cannot be unpacked: truncated or corrupt"),
         (b"PAR1 but no more", BadData, "file.csv: cannot be read: truncated or corrupt"),
         (b"PK\x03\x04", UsageError, "file.csv: is an archive; unpack it"),
         (b'[\n{"a": 1},\n{"a": 2}\n]', BadData, "file.csv: is one JSON text over several lines; expected one object a line"),
