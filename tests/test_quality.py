@@ -151,7 +151,7 @@ def model_runs(spark: SparkSession, *changes: dict[str, Any]) -> DataFrame:
 
 def test_a_broken_rule_is_told_with_the_number_of_rows_and_without_any_value(spark: SparkSession, tmp_path: Path) -> None:
     rows = model_runs(spark, {"model": "secret-value"}, {"model_run_id": "r2", "model": "secret-value", "user_count": 0})
-    result = quality.gate(rows, MODEL_RUNS, rows_written=2, docs_folder=str(tmp_path / "docs"))
+    result = quality.gate(rows, MODEL_RUNS, rows_written={DAY: 2}, docs_folder=str(tmp_path / "docs"))
     assert not result.passed
     assert result.reason == "model_unknown: 2 rows; no_users: 1 rows"
     page = (tmp_path / "docs" / "models.runs.html").read_text(encoding="utf-8")
@@ -161,18 +161,18 @@ def test_a_broken_rule_is_told_with_the_number_of_rows_and_without_any_value(spa
 
 
 def test_other_rows_than_were_written_are_refused(spark: SparkSession) -> None:
-    result = quality.gate(model_runs(spark, {}), MODEL_RUNS, rows_written=2)
+    result = quality.gate(model_runs(spark, {}), MODEL_RUNS, rows_written={DAY: 2})
     assert result.reason == "1 rows were checked, 2 were written"
 
 
 def test_a_written_table_without_a_column_of_a_rule_is_refused(spark: SparkSession) -> None:
-    result = quality.gate(model_runs(spark, {}).drop("model"), MODEL_RUNS, rows_written=1)
+    result = quality.gate(model_runs(spark, {}).drop("model"), MODEL_RUNS, rows_written={DAY: 1})
     assert result.reason == "rule model_missing: column model is not there"
 
 
 def test_a_rule_that_raises_in_great_expectations_is_refused_without_its_message(spark: SparkSession) -> None:
     rows = model_runs(spark, {}).withColumn("user_count", F.lit("secret-value"))
-    result = quality.gate(rows, MODEL_RUNS, rows_written=1)
+    result = quality.gate(rows, MODEL_RUNS, rows_written={DAY: 1})
     assert result.reason is not None
     assert "no_users: could not be evaluated" in result.reason
     assert "secret-value" not in result.reason
@@ -185,7 +185,7 @@ def test_a_rule_that_was_not_evaluated_is_refused(spark: SparkSession, monkeypat
         return whole(frame, [rule for rule in rules if rule.name != "no_users"], **kwargs)
 
     monkeypatch.setattr(engine, "evaluate", one_short)
-    assert quality.gate(model_runs(spark, {}), MODEL_RUNS, rows_written=1).reason == "no_users: was not evaluated"
+    assert quality.gate(model_runs(spark, {}), MODEL_RUNS, rows_written={DAY: 1}).reason == "no_users: was not evaluated"
 
 
 @pytest.mark.parametrize(("rejected", "written", "refused"), [(50, 50, False), (51, 50, True), (98, 1, False)])

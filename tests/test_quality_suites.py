@@ -20,6 +20,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, DataType, IntegerType, StructField, StructType
 
+from builders import DAY
 from clickmill import quality, session
 from clickmill.contracts import resources, suite, tables
 from clickmill.contracts.events import EVENT_TYPES
@@ -90,7 +91,7 @@ def missing_cases(table: Table) -> list[dict[str, Any]]:
 @by_table
 def test_the_good_fixture_passes_the_gate_without_a_warning(spark: SparkSession, table: Table) -> None:
     good = frame(spark, table, [{}, *lines(table, "good")[1:]]).drop("_n")
-    result = quality.gate(good, table, rows_written=len(lines(table, "good")))
+    result = quality.gate(good, table, rows_written={DAY: len(lines(table, "good"))})
     assert (result.reason, result.warnings) == (None, ())
     assert result.rules_evaluated == len(suite.of(table).rules)
     assert result.rows_checked == len(lines(table, "good"))
@@ -107,7 +108,7 @@ def test_each_bad_row_is_caught_by_the_rule_it_names_and_by_no_other(spark: Spar
     by_row = {row._n: row.broken for row in found.collect()}
     assert [by_row[n] for n in range(1, len(expected) + 1)] == [[name] if is_row_rule(rules, name) else [] for name in expected]
 
-    result = quality.gate(bad.drop("_n"), table, rows_written=len(expected))
+    result = quality.gate(bad.drop("_n"), table, rows_written={DAY: len(expected)})
     bad.unpersist()
     assert result.broken_counts == {name: expected.count(name) for name in expected}
     assert result.reason is not None
@@ -132,7 +133,7 @@ MAY_BE_EMPTY = (tables.USERS_WITHOUT_LIST,)
 
 @pytest.mark.parametrize("table", [table for table in GATED if table.layer == "publish"], ids=lambda table: table.name)
 def test_an_empty_published_table_is_refused_unless_it_names_exceptions(spark: SparkSession, table: Table) -> None:
-    result = quality.gate(local_frame(spark, [], table.schema), table, rows_written=0)
+    result = quality.gate(local_frame(spark, [], table.schema), table, rows_written={DAY: 0})
     assert result.reason == (None if table in MAY_BE_EMPTY else "no_rows: the table has 0 rows")
 
 

@@ -43,11 +43,12 @@ class TableResult:
 
 @dataclass
 class RunResult:
-    """What a run did: rows of every table, counts of the job's own check, versions read."""
+    """What a run did, and under which config: rows of every table, counts of the job's own check, versions read."""
 
     job: str
     days: Days
     run_id: str = ""
+    config_hash: str = ""
     tables: list[TableResult] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
@@ -75,7 +76,7 @@ def execute(job: Job, conf: Config, days: Days, spark: SparkSession, progress: P
     whole = RunResult(name_of(job), days)
     for part in days.slices(conf.run.slice_days) if is_by_day else [days]:
         one = _execute_slice(job, conf, part, spark, progress)
-        whole.run_id, whole.versions = one.run_id, one.versions
+        whole.run_id, whole.config_hash, whole.versions = one.run_id, one.config_hash, one.versions
         whole.tables = [*map(TableResult.plus, whole.tables, one.tables)] if whole.tables else one.tables
         added = {key: whole.counts.get(key, 0) + count for key, count in one.counts.items() if key not in getattr(job, "STANDING", ())}
         whole.counts |= one.counts | added
@@ -83,7 +84,7 @@ def execute(job: Job, conf: Config, days: Days, spark: SparkSession, progress: P
 
 
 def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress) -> RunResult:
-    result = RunResult(name_of(job), days, uuid.uuid4().hex[:12])
+    result = RunResult(name_of(job), days, uuid.uuid4().hex[:12], config_hash(job, conf))
     started_at, lake = _now(), Lake(spark, conf.lake.root)
     logger = log.bound(run_id=result.run_id, job=result.job, table=job.WRITES[0].name)
     logger.info("started", days=str(days))
@@ -99,7 +100,7 @@ def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, prog
         raise
     finally:
         logger.info(status, exit_code=code, counts=result.counts, message=message)
-        _enter_run(lake, config_hash(job, conf), result, started_at, status, code, message)
+        _enter_run(lake, result, started_at, status, code, message)
 
 
 def _run_and_admit(job: Job, conf: Config, days: Days, lake: Lake, result: RunResult, progress: Progress) -> None:
@@ -115,7 +116,7 @@ def _run_and_admit(job: Job, conf: Config, days: Days, lake: Lake, result: RunRe
     note = {
         "run_id": result.run_id,
         "code_version": clickmill.__version__,
-        "config_hash": config_hash(job, conf),
+        "config_hash": result.config_hash,
         "inputs": inputs.versions,
     }
     written: list[Written] = []
@@ -153,14 +154,14 @@ def _checked(
         by_day = {fact.day: fact for fact in facts}
         # What is appended to a day leaves its rows as they were made: the day goes on saying how the oldest of them were.
         kept = ledger.admitted(one.table) if one.table.write == "append" else {}
-        admissions += [_admission(job, by_day.get(day, DayFacts(day, "0", 0)), one, inputs, result, kept.get(day)) for day in touched]
+        admissions += [_admission(by_day.get(day, DayFacts(day, "0", 0)), one, result, kept.get(day)) for day in touched]
     # A day may be made of one that this same run wrote: what was left open the day before.
     now = ledger.after(admissions)
     made_of = {day: hashes_of(job, day, inputs.conf, now) for day in {one.day for one in admissions}}
     return [replace(one, inputs=made_of[one.day]) for one in admissions]
 
 
-def _admission(job: Job, fact: DayFacts, one: Written, inputs: Inputs, result: RunResult, kept: Admission | None) -> Admission:
+def _admission(fact: DayFacts, one: Written, result: RunResult, kept: Admission | None) -> Admission:
     return Admission(
         table=one.table.name,
         day=fact.day,
@@ -170,30 +171,28 @@ def _admission(job: Job, fact: DayFacts, one: Written, inputs: Inputs, result: R
         job=result.job,
         run_id=result.run_id,
         code_version=kept.code_version if kept else clickmill.__version__,
-        config_hash=kept.config_hash if kept else config_hash(job, inputs.conf),
+        config_hash=kept.config_hash if kept else result.config_hash,
         inputs={},
         admitted_at=_now(),
     )
 
 
 def _gated(rows: dict[Table, DataFrame], table: Table, facts: list[DayFacts], inputs: Inputs, result: RunResult) -> TableResult:
-    total = sum(fact.row_count for fact in facts)
     before_split = inputs.before_split.get(table)
     verdict = quality.gate(
         rows[table],
         table,
-        rows_written=total,
-        rows_by_day={fact.day: fact.row_count for fact in facts},
+        rows_written={fact.day: fact.row_count for fact in facts},
         docs_folder=f"{log.folder()}/data_docs",
         rejects=rows[REJECTS] if before_split is not None and REJECTS in rows else None,
         before_split=before_split,
     )
     if not verdict.passed:
         raise GateRefused(f"{table.name} {result.days}: {verdict.reason}; the table is as it was before")
-    return TableResult(table, total, len(facts), verdict.warnings)
+    return TableResult(table, sum(fact.row_count for fact in facts), len(facts), verdict.warnings)
 
 
-def _enter_run(lake: Lake, config: str, result: RunResult, started_at: datetime, status: str, code: int, message: str) -> None:
+def _enter_run(lake: Lake, result: RunResult, started_at: datetime, status: str, code: int, message: str) -> None:
     run = {
         "run_id": result.run_id,
         "job": result.job,
@@ -204,7 +203,7 @@ def _enter_run(lake: Lake, config: str, result: RunResult, started_at: datetime,
         "started_at": started_at,
         "ended_at": _now(),
         "code_version": clickmill.__version__,
-        "config_hash": config,
+        "config_hash": result.config_hash,
         "inputs": json.dumps(result.versions, sort_keys=True),
         "counts": json.dumps(result.counts, sort_keys=True),
         "message": message or None,

@@ -117,12 +117,11 @@ def hashes_of(job: Job, day: date, conf: Config, ledger: Ledger) -> dict[str, st
     """
     found = {}
     for read in job.READS:
-        if read.kind == "whole" or (read.kind == "history" and read.table in job.WRITES and read.table.write != "append"):
+        is_own = read.table in job.WRITES
+        if read.kind == "whole" or (is_own and read.kind == "history" and read.table.write != "append"):
             continue
         window = days_of(read, Days(day, day), conf)
         admitted = ledger.admitted(read.table)
-        seen = sorted(
-            (one, admitted[one].content_hash) for one in admitted if one in window and (read.table not in job.WRITES or one < day)
-        )
+        seen = sorted((one, admitted[one].content_hash) for one in admitted if one in window and not (is_own and one >= day))
         found[read.table.name] = hashlib.md5(repr([(str(one), content) for one, content in seen]).encode()).hexdigest()[:16]
     return found

@@ -61,19 +61,12 @@ def _tastes(told: DataFrame, interactions: DataFrame, evaluations: DataFrame, tr
     known = evaluation.by_known_users(evaluations, last)
     recalls, ndcgs = ({one.model: one.value for one in known.where(f"metric = '{name}'").collect()} for name in ("recall", "ndcg"))
     # Publishing takes the best by NDCG, and never the popular list for a model.
-    best_model = max(ndcgs.keys() - {"popular"}, key=lambda model: (ndcgs[model], model), default="")
-    shares = [
-        Finding(
-            f"recall@{k} of the model with the best NDCG, of the oracle's",
-            recalls.get(best_model, 0.0) / row.recall,
-            row.users,
-            ORACLE_SHARE,
-        )
+    best_model = max(ndcgs.keys() - {lists.POPULAR}, key=lambda model: (ndcgs[model], model), default="")
+    best_recall, popular = recalls.get(best_model, 0.0), recalls.get(lists.POPULAR, 0.0)
+    way = (best_recall - popular) / (row.recall - popular) if row.recall > popular else 0.0
+    return [
+        Finding(f"recall@{k} of the model with the best NDCG, of the oracle's", best_recall / row.recall, row.users, ORACLE_SHARE),
+        Finding(f"recall@{k} of that model, of the way from the popular list to the oracle", way, row.users),
+        *(Finding(f"recall@{k} of {model}, of the oracle's", value / row.recall, row.users) for model, value in sorted(recalls.items())),
+        Finding(f"recall@{k} of chance, of the oracle's", k / shop.items / row.recall, row.users),
     ]
-    popular = recalls.get("popular", 0.0)
-    way = (recalls.get(best_model, 0.0) - popular) / (row.recall - popular) if row.recall > popular else 0.0
-    shares.append(Finding(f"recall@{k} of that model, of the way from the popular list to the oracle", way, row.users))
-    shares += [
-        Finding(f"recall@{k} of {model}, of the oracle's", value / row.recall, row.users) for model, value in sorted(recalls.items())
-    ]
-    return [*shares, Finding(f"recall@{k} of chance, of the oracle's", k / shop.items / row.recall, row.users)]

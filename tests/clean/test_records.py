@@ -1,12 +1,11 @@
 """Which day a raw row belongs to, and what the clocks say against it."""
 
 from datetime import date
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from builders import DAY, at, frame, raw_event
+from builders import DAY, frame, raw_event
 from clickmill.clean import identity, records
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData
@@ -95,15 +94,12 @@ def test_a_row_is_kept_or_rejected_with_all_its_reasons_and_each_said_once(spark
 
 def test_a_site_whose_days_are_those_of_two_zones_stops_the_run_and_zones_of_other_sites_do_not(spark: SparkSession) -> None:
     def counted(*places: tuple[str, str | None]) -> int:
-        rows = [kept_event(n, site_id=site, zone=zone) for n, (site, zone) in enumerate(places)]
+        raw_rows = [raw_event(site_id=site, zone=zone) for site, zone in places]
+        marked = {"visitor_bucket": 0, "is_bot": False}
+        rows = [{name: value for name, value in row.items() if name in EVENTS.columns} | marked for row in raw_rows]
         raw, rejects = spark.range(len(rows)), local_frame(spark, [], REJECTS.schema)
         return identity.rows_are_all_there({EVENTS: frame(spark, EVENTS, rows), REJECTS: rejects}, raw)["clean"]
 
     assert counted(("a", None), ("a", None), ("b", "America/New_York")) == 3
     with pytest.raises(BadData, match=r"the days of site a are those of several zones \(America/New_York, that of the shop\)"):
         counted(("a", None), ("a", "America/New_York"), ("b", None))
-
-
-def kept_event(number: int, **changes: Any) -> dict[str, Any]:
-    row = {"event_id": f"e{number}", "item_pos": 0, "event_date": DAY, "landing_date": DAY, "event_at": at("10:00"), "source": "log"}
-    return row | {"visitor_bucket": 0, "event_type": "page_view", "is_bot": False, "is_day_only": False} | changes

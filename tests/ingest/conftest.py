@@ -1,8 +1,10 @@
 """What the tests of ingestion share: Spark as an ingest job has it, and landing files written for one test."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -13,7 +15,7 @@ from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import RAW_FILES
 from clickmill.ingest import ingest
 from clickmill.ingest.source import TABLES, parse
-from ingest.shop import Ingested
+from ingest.shop import Ingested, Read, yaml
 
 Ingest = Callable[..., Ingested]
 
@@ -66,5 +68,19 @@ def run(spark: SparkSession) -> Ingest:
             keep=lambda frame: frame.localCheckpoint(),
         )
         return Ingested(landed.rows, landed.files, before)
+
+    return ingested
+
+
+@pytest.fixture
+def read(run, land) -> Read:
+    """Ingest lines, or whole files by name, by a shipped source; the days run from 2016 to 2024."""
+
+    def ingested(
+        name: str, *lines: Any, text: str | None = None, files: dict[str, bytes | str] | None = None, zone: str = "UTC"
+    ) -> Ingested:
+        told = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+        folder = land(files or {"landed": "".join(f"{line}\n" for line in told)})
+        return run(text or yaml(name), folder, first=date(2016, 1, 1), last=date(2024, 12, 31), name=name, zone=zone)
 
     return ingested

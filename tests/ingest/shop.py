@@ -1,15 +1,19 @@
 """One shop's source, and what a run of ingestion over its files gave."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
 
+from clickmill.contracts import resources
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import RAW_FILES
 from clickmill.ingest import ingest
 
+LANDING = Path(__file__).resolve().parents[1] / "fixtures" / "landing"
 EVENTS_CSV = """
 name: shop
 site_id: {constant: shop}
@@ -55,3 +59,23 @@ class Ingested:
 
     def problems(self) -> list[list[str]]:
         return self.column("problems")
+
+
+Read = Callable[..., Ingested]
+
+
+def yaml(name: str) -> str:
+    return resources.text(f"conf/sources/{name}.yaml")
+
+
+def sums(got: Ingested) -> tuple[int, int, int]:
+    """Records, and how many of them were mapped and rejected."""
+    return got.counts["records"], got.counts["mapped"], got.counts["rejected"]
+
+
+def values(got: Ingested, *names: str) -> list[tuple[Any, ...]]:
+    """Columns of the rows; amounts as text, so that one sees their places."""
+    return [
+        tuple(str(row[name]) if name in ("price", "quantity", "event_at", "event_date") else row[name] for name in names)
+        for row in got.rows
+    ]

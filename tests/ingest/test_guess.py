@@ -14,8 +14,7 @@ from clickmill import config
 from clickmill.contracts.errors import BadData, UsageError
 from clickmill.ingest import check, files, guess_text
 from clickmill.ingest.source import Source, parse
-
-LANDING = Path(__file__).resolve().parents[1] / "fixtures" / "landing"
+from ingest.shop import LANDING
 
 
 @pytest.fixture

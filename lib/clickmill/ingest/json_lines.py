@@ -21,7 +21,6 @@ from clickmill.ingest import json_lists, json_text
 from clickmill.ingest.records import PLACE, Records, named, no_map, quoted
 from clickmill.ingest.source import Source
 
-_STRICT = {"mode": "PERMISSIVE", "allowSingleQuotes": "false", "allowNonNumericNumbers": "false", "columnNameOfCorruptRecord": "__corrupt"}
 _TEXTS = "map<string,string>"
 
 
@@ -61,14 +60,14 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     lines = lines.withColumns(
         {
             "__is_json": F.coalesce(F.col("__is_text") & _is_one_value(line), F.lit(False)),
-            "__texts": _parsed(line, _TEXTS),
+            "__texts": json_text.parsed(line, _TEXTS),
             "__keys": F.json_object_keys("__line"),
         }
     )
     lines = lines.withColumn("__readable", F.col("__is_json") & F.col("__texts").isNotNull())
     # A line of a lenient reader's making must not be read after all.
     lines = lines.withColumns({"__texts": F.when(F.col("__readable"), F.col("__texts")), "__exact": json_text.with_exact_numbers(line)})
-    exact = F.when(F.col("__exact") == line, F.col("__texts")).otherwise(_parsed(F.col("__exact"), _TEXTS))
+    exact = F.when(F.col("__exact") == line, F.col("__texts")).otherwise(json_text.parsed(F.col("__exact"), _TEXTS))
     nested = json_text.nested(line, _texts(fields))
     lines = lines.withColumns({"__exact_texts": F.when(F.col("__readable"), exact), "__nested": nested})
     whole = {
@@ -85,7 +84,10 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     two_values = F.when(F.size("__doubled") > 0, _two_values(F.col("__doubled"), source, fields)).otherwise(named({}))
     problems = F.concat(named(whole), F.when(F.col("__readable"), F.concat(named(misfits), two_values)).otherwise(named({})))
     unmapped = _without(inside.unknown, F.col("__texts"), source.unmapped(fields.names))
-    in_lists = [] if items else _unknown_in_lists(source, fields)
+    # Elements that a path names are looked into one by one; where an expression takes lists apart, as they stand in the record.
+    taken_apart = source.fields_of_columns(fields.names)["explode"] if source.explode and not items else []
+    lists = [fields[name] for name in taken_apart if isinstance(fields[name].dataType, ArrayType)]
+    in_lists = json_lists.unknown(F.array("__texts"), StructType(lists))
     unmapped = F.map_concat(unmapped, F.map_from_entries(F.concat(*in_lists))) if in_lists else unmapped
     extra = ["__items"] if items else []
     frame = lines.select(
@@ -112,11 +114,11 @@ def item(text: Column, item_type: DataType) -> tuple[Column, Column, Inside]:
     """One element of an array, from its JSON text: the value, whether it does not fit its type, and what else is in it."""
     if isinstance(item_type, StringType):
         return text, text.isNull(), Inside(no_map(), named({}))
-    parsed = F.from_json(_wrapped(text), _with_corrupt(item_type), _STRICT)
+    parsed = F.from_json(json_text.wrapped(text), _with_corrupt(item_type), json_text.STRICT)
     does_not_fit = text.isNull() | parsed["__corrupt"].isNotNull()
     if not isinstance(item_type, StructType):
         return parsed["v"], does_not_fit, Inside(no_map(), named({}))
-    inside = _inside(_parsed(text, _TEXTS), F.json_object_keys(text), item_type, "item.")
+    inside = _inside(json_text.parsed(text, _TEXTS), F.json_object_keys(text), item_type, "item.")
     return parsed["v"], does_not_fit | _is_nested(text, item_type), inside
 
 
@@ -126,21 +128,13 @@ def _texts(fields: StructType) -> list[str]:
 
 
 def _is_one_value(line: Column) -> Column:
-    in_array = F.from_json(F.concat(F.lit("["), line, F.lit("]")), "array<string>", _STRICT)
-    in_object = F.from_json(F.concat(F.lit('{"v":'), line, F.lit("}")), _TEXTS, _STRICT)
+    in_array = F.from_json(F.concat(F.lit("["), line, F.lit("]")), "array<string>", json_text.STRICT)
+    in_object = F.from_json(F.concat(F.lit('{"v":'), line, F.lit("}")), _TEXTS, json_text.STRICT)
     return (F.size(in_array) == 1) & (F.size(in_object) == 1)
-
-
-def _wrapped(text: Column) -> Column:
-    return F.concat(F.lit('{"v":'), text, F.lit("}"))
 
 
 def _with_corrupt(data_type: DataType) -> StructType:
     return StructType([StructField("v", data_type), StructField("__corrupt", StringType())])
-
-
-def _parsed(text: Column, ddl: str) -> Column:
-    return F.from_json(_wrapped(text), f"v {ddl}", _STRICT)["v"]
 
 
 def _with_fields(lines: DataFrame, fields: StructType, items: list[str], *, unread: list[str]) -> tuple[DataFrame, dict[str, Column]]:
@@ -153,11 +147,11 @@ def _with_fields(lines: DataFrame, fields: StructType, items: list[str], *, unre
                 misfits[f"bad_{field.name}"] = F.array_contains("__nested", field.name)
             lines = lines.withColumn(field.name, text)
             continue
-        lines = lines.withColumn(field.name, F.from_json(_wrapped(text), _with_corrupt(field.dataType), _STRICT)["v"])
+        lines = lines.withColumn(field.name, F.from_json(json_text.wrapped(text), _with_corrupt(field.dataType), json_text.STRICT)["v"])
         is_root = bool(items) and items[0] == field.name
         # Elements of the exploded array are judged one by one, so here they are any text.
         judged = _with_text_items(field.dataType, items[1:]) if is_root else field.dataType
-        parsed = F.from_json(_wrapped(text), _with_corrupt(judged), _STRICT)
+        parsed = F.from_json(json_text.wrapped(text), _with_corrupt(judged), json_text.STRICT)
         nested = _is_nested(text, _without_items(field.dataType, items[1:])) if is_root else _is_nested(text, field.dataType)
         misfits[f"bad_{field.name}"] = parsed["__corrupt"].isNotNull() | nested
         if is_root:
@@ -186,7 +180,7 @@ def _type_at(fields: StructType, path: list[str]) -> DataType | None:
 def _is_nested(text: Column, data_type: DataType) -> Column:
     """Whether in a value, from its JSON text, a list or an object stands where text is declared, however deep."""
     if isinstance(data_type, StructType):
-        texts = _parsed(text, _TEXTS)
+        texts = json_text.parsed(text, _TEXTS)
         below = [
             _is_nested(F.try_element_at(texts, F.lit(field.name)), field.dataType)
             for field in data_type.fields
@@ -198,7 +192,7 @@ def _is_nested(text: Column, data_type: DataType) -> Column:
         return F.lit(False)
     if isinstance(data_type.elementType, StringType):
         return F.coalesce(json_text.has_nested_element(text), F.lit(False))
-    elements = _parsed(text, "array<string>")
+    elements = json_text.parsed(text, "array<string>")
     return F.coalesce(F.exists(elements, lambda one: _is_nested(one, data_type.elementType)), F.lit(False))
 
 
@@ -233,20 +227,10 @@ def _inside(texts: Column, keys: Column, fields: StructType, prefix: str) -> Ins
     for field in fields.fields:
         if isinstance(field.dataType, StructType):
             text = F.try_element_at(texts, F.lit(field.name))
-            below = _inside(_parsed(text, _TEXTS), F.json_object_keys(text), field.dataType, f"{prefix}{field.name}.")
+            below = _inside(json_text.parsed(text, _TEXTS), F.json_object_keys(text), field.dataType, f"{prefix}{field.name}.")
             entries.append(F.coalesce(F.map_entries(below.unknown), F.map_entries(no_map())))
             doubled.append(F.coalesce(below.doubled, named({})))
     return Inside(F.map_from_entries(F.concat(*entries)), F.concat(*doubled))
-
-
-def _unknown_in_lists(source: Source, fields: StructType) -> list[Column]:
-    """Of the lists that an expression takes apart, what stands in their objects beside the declared fields."""
-    read = source.fields_of_columns(fields.names)["explode"] if source.explode else []
-    entries = []
-    for one in fields.fields:
-        if one.name in read and isinstance(one.dataType, ArrayType) and isinstance(one.dataType.elementType, StructType):
-            entries += json_lists.unknown(F.try_element_at("__texts", F.lit(one.name)), one.dataType.elementType, f"{one.name}[].")
-    return entries
 
 
 def _doubled(keys: Column, names: list[str], prefix: str) -> Column:

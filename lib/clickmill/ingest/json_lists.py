@@ -4,30 +4,32 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StructType
 
+from clickmill.ingest import json_text
+
 _OBJECTS = "array<map<string,string>>"
 
 
-def unknown(text: Column, element: StructType, prefix: str) -> list[Column]:
-    """The undeclared keys of a list's objects, and of lists and objects in them.
+def unknown(objects: Column, fields: StructType, prefix: str = "") -> list[Column]:
+    """The undeclared keys of objects in the `fields` of others: in lists of objects, and in lists and objects in those.
 
-    Returns  columns of entries: each key once, after `prefix`, with the values that it has, as a JSON list
+    Returns  columns of entries: each key once, after its path, with the values that it has, as a JSON list
+    Needs    objects: array<map<string,string>>, the JSON text of each field
     """
-    return _unknown(_objects(text), element, prefix)
-
-
-def _unknown(objects: Column, element: StructType, prefix: str) -> list[Column]:
-    known = F.array(*(F.lit(name) for name in element.names))
-    keys = F.array_distinct(F.flatten(F.transform(objects, lambda one: F.array_except(F.map_keys(one), known))))
-    entries = [F.transform(keys, lambda key: F.struct(F.concat(F.lit(prefix), key), F.to_json(_values(objects, key))))]
-    for field in element.fields:
-        texts = _values(objects, F.lit(field.name))
+    entries = []
+    for field in fields.fields:
+        texts, path = _values(objects, F.lit(field.name)), f"{prefix}{field.name}"
         if isinstance(field.dataType, ArrayType) and isinstance(field.dataType.elementType, StructType):
-            below = F.flatten(F.transform(texts, _objects))
-            entries += _unknown(below, field.dataType.elementType, f"{prefix}{field.name}[].")
+            entries += _of_objects(F.flatten(F.transform(texts, _objects)), field.dataType.elementType, f"{path}[].")
         if isinstance(field.dataType, StructType):
-            below = F.flatten(F.transform(texts, _object))
-            entries += _unknown(below, field.dataType, f"{prefix}{field.name}.")
+            entries += _of_objects(F.flatten(F.transform(texts, _object)), field.dataType, f"{path}.")
     return entries
+
+
+def _of_objects(objects: Column, declared: StructType, prefix: str) -> list[Column]:
+    known = F.array(*(F.lit(name) for name in declared.names))
+    keys = F.array_distinct(F.flatten(F.transform(objects, lambda one: F.array_except(F.map_keys(one), known))))
+    entries = F.transform(keys, lambda key: F.struct(F.concat(F.lit(prefix), key), F.to_json(_values(objects, key))))
+    return [entries, *unknown(objects, declared, prefix)]
 
 
 def _values(objects: Column, key: Column) -> Column:
@@ -45,5 +47,4 @@ def _object(text: Column) -> Column:
 
 def _objects(text: Column) -> Column:
     """The objects of a JSON list; none where it is no list of objects."""
-    parsed = F.from_json(F.concat(F.lit('{"v":'), text, F.lit("}")), f"v {_OBJECTS}", {"mode": "PERMISSIVE"})["v"]
-    return F.coalesce(_present(parsed), F.array().cast(_OBJECTS))
+    return F.coalesce(_present(json_text.parsed(text, _OBJECTS)), F.array().cast(_OBJECTS))

@@ -1,4 +1,4 @@
-"""What Spark's JSON reader loses of a value that is read as text: the digits of a number, and that it was no single value."""
+"""JSON text in columns: read strictly; and what Spark loses of a value read as text: its digits, and that it was no single value."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,9 @@ from pyspark.sql import functions as F
 
 from clickmill.ingest.records import named
 
+STRICT = {"mode": "PERMISSIVE", "allowSingleQuotes": "false", "allowNonNumericNumbers": "false", "columnNameOfCorruptRecord": "__corrupt"}
+"""Options of from_json: it takes JSON and nothing else."""
+
 _LONGEST = 2**31 - 1
 
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -14,6 +17,16 @@ _WHOLE_NUMBER = r"-?[0-9]++(?![0-9.eE])"
 _FRACTION = r"-?(?:0|[1-9][0-9]*+)(?:[.][0-9]++(?:[eE][+-]?[0-9]++)?|[eE][+-]?[0-9]++)(?![0-9.eE+-])"
 # From the end of the match before, so that a string is always passed as a whole and no digit in it is taken for a number.
 _NEXT_FRACTION = rf'\G((?:[^"0-9-]++|{_STRING}|{_WHOLE_NUMBER})*+)({_FRACTION})'
+
+
+def wrapped(text: Column) -> Column:
+    """The text of an object whose `v` is the value: from_json reads objects."""
+    return F.concat(F.lit('{"v":'), text, F.lit("}"))
+
+
+def parsed(text: Column, ddl: str) -> Column:
+    """A value of the type from its JSON text."""
+    return F.from_json(wrapped(text), f"v {ddl}", STRICT)["v"]
 
 
 def with_exact_numbers(line: Column) -> Column:

@@ -3,7 +3,7 @@
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType
+from pyspark.sql.types import DataType, StringType
 
 from clickmill.contracts.errors import UsageError
 from clickmill.ingest import json_lines, times, values
@@ -131,9 +131,8 @@ def _with_text_of_first(frame: DataFrame) -> DataFrame:
 def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, zone: str) -> DataFrame:
     """What ingestion makes of the mapped columns of an event: its day, its id and who did it."""
     assert source.ids is not None
-    given = [F.col(f"`__v_ids.key.{number}`").cast("string") for number in range(len(source.ids.key))]
-    # Blank is missing, as everywhere: a field of a CSV line is never null.
-    parts = [F.when(F.trim(part) != "", part) for part in given]
+    names = [f"__v_ids.key.{number}" for number in range(len(source.ids.key))]
+    parts = [values.typed(F.col(f"`{name}`"), types[name], StringType()) for name in names]
     # Where the source gives no part of the key, the whole record is: events must not melt into one.
     text = F.concat_ws(" ", "item_pos", "__text") if source.has_event_per_item else F.col("__text")
     content = F.when(F.coalesce(*parts).isNull(), F.md5(text.cast("binary")))

@@ -56,8 +56,7 @@ def gate(
     written: DataFrame,
     table: Table,
     *,
-    rows_written: int,
-    rows_by_day: Mapping[date, int] | None = None,
+    rows_written: Mapping[date, int],
     docs_folder: str | None = None,
     rejects: DataFrame | None = None,
     before_split: DataFrame | None = None,
@@ -71,20 +70,21 @@ def gate(
     differently.
 
     Needs   written: the columns of the table; rejects: rows of clean.rejects written
-            by the same run, and rows_by_day: the rows written; before_split: the columns that the quarantine rules name
+            by the same run; before_split: the columns that the quarantine rules name;
+            rows_written: how many, by day
     Raises  UsageError when the suite itself is wrong
     """
-    suite = suites.of(table)
+    suite, row_count = suites.of(table), sum(rows_written.values())
     page = None if docs_folder is None else Path(docs_folder) / f"{table.name}.html"
     try:
-        result = _evaluate(written, suite.rules, table.name, rows_written, page)
-        faults = _unproven(suite, result, rows_written)
+        result = _evaluate(written, suite.rules, table.name, row_count, page)
+        faults = _unproven(suite, result, row_count)
         told = {rule.name: _told(rule, result.verdicts[rule.name]) for rule in suite.rules if rule.name in result.verdicts}
         faults += [line for rule in suite.rules if rule.action != "warn" and (line := told.get(rule.name))]
         if rejects is not None:
-            faults += _too_many_quarantined(suite, rejects, rows_by_day or {})
+            faults += _too_many_quarantined(suite, rejects, rows_written)
         if before_split is not None:
-            faults += disagreements(before_split, suite, rows=rows_written)
+            faults += disagreements(before_split, suite, rows=row_count)
     except BadData as error:
         return GateResult(table, str(error))
     return GateResult(
@@ -147,7 +147,7 @@ def _told(rule: Rule, verdict: "Verdict") -> str | None:
     return None
 
 
-def _too_many_quarantined(suite: Suite, rejects: DataFrame, rows_by_day: Mapping[date, int]) -> list[str]:
+def _too_many_quarantined(suite: Suite, rejects: DataFrame, rows_written: Mapping[date, int]) -> list[str]:
     """A line where, on any day, the share of rejected rows, copies not counted, is above what the suite bears.
 
     By day, so that a range of days is refused where its days one by one would be. Few rows have no share.
@@ -156,7 +156,7 @@ def _too_many_quarantined(suite: Suite, rejects: DataFrame, rows_by_day: Mapping
         raise UsageError(f"{suite.table.suite_path}: quarantine_share_max is missing, and the table has rejects")
     rejected = rejects.where(F.col("kind") == "reject")
     by_day = {row.event_date: row["count"] for row in rejected.groupBy("event_date").count().collect()}
-    shares = {day: count / (count + rows) for day, count in by_day.items() if count + (rows := rows_by_day.get(day, 0)) >= _SHARE_ROWS}
+    shares = {day: count / (count + rows) for day, count in by_day.items() if count + (rows := rows_written.get(day, 0)) >= _SHARE_ROWS}
     over = sorted(day for day, share in shares.items() if share > suite.quarantine_share_max)
     if not over:
         return []
