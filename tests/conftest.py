@@ -13,6 +13,9 @@ from clickmill.lake import Lake
 _TEST_PROPERTIES = {
     "spark.master": "local[2]",
     "spark.driver.memory": "3g",
+    # A third of the time of both processes would go into compiling Java for the last bit of speed: only what runs for long is.
+    "spark.driver.defaultJavaOptions": "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000"
+    " -XX:Tier4CompileThreshold=200000 -XX:Tier4BackEdgeThreshold=600000 -XX:ReservedCodeCacheSize=512m",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.databricks.delta.snapshotPartitions": "1",

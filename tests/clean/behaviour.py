@@ -25,7 +25,7 @@ PACES_MS = {
 }
 """Silences between the events of a visitor, by the visitor's pace."""
 
-TEXT = ("item_id", "order_id", "currency", "query", "page_url", "campaign_id", "impression_id", "device")
+TEXT = ("item_id", "order_id", "currency", "review_text", "query", "page_url", "campaign_id", "impression_id", "device")
 OTHERWISE: Row = dict.fromkeys(TEXT, "x") | {"quantity": Decimal(2), "price": Decimal("8.80"), "rating": 2.0, "position": 2}
 """What a change makes of a column: where it can the same word, so that it matters which column says it."""
 OF_ITEM = ("item_id", "quantity", "price")

@@ -17,7 +17,7 @@ Outcome = tuple[str, str | None]
 
 ACT = (
     *("event_type", "item_id", "quantity", "price", "currency", "order_id"),
-    *("rating", "query", "page_url", "campaign_id", "impression_id"),
+    *("rating", "review_text", "query", "page_url", "campaign_id", "impression_id"),
 )
 SAID = (*ACT, "device", "position", "item_pos", "event_at", "source_session_id", "source_order")
 

@@ -116,7 +116,7 @@ def test_equal_acts_are_near_copies_up_to_exactly_the_window(spark: SparkSession
     assert [(row.event_id, *row.reasons) for row in copies] == [("within", "near_copy")]
 
 
-TEXT_OF_ACTS = ("item_id", "currency", "order_id", "query", "page_url", "campaign_id", "impression_id")
+TEXT_OF_ACTS = ("item_id", "currency", "order_id", "review_text", "query", "page_url", "campaign_id", "impression_id")
 TEXT_BESIDE = ("account_id", "category", "device", "country", "request_id", "placement", "experiment", "variant", "unmapped")
 DONE = dict.fromkeys(TEXT_OF_ACTS, "x") | {"event_type": "add_to_cart", "quantity": Decimal(2), "price": Decimal(3), "rating": 4.0}
 SAID_BESIDE = dict.fromkeys(TEXT_BESIDE, "x") | {"position": 1, "propensity": 0.5}

@@ -80,6 +80,7 @@ def _near_copy(near_copy_s: int, order_copy_s: int) -> tuple[Column, Column]:
         "price",
         "currency",
         "rating",
+        "review_text",
         "query",
         "page_url",
         "campaign_id",
