@@ -36,7 +36,8 @@ def main(
 def _demo(source: str, file: str | None) -> None:
     folder = Path("demo") / source
     landed = _landed(source, file, folder)
-    conf = config.load("local", {"lake.root": str(folder / "lake"), "landing.source": landed.source})
+    changes = {"lake.root": str(folder / "lake"), **landed.changes}
+    conf = config.load("local", {**changes, "landing.source": landed.source})
     log.configure(conf.run.log_folder)
     terminal.out.rule("the river")
     terminal.out.print(river.text(), markup=False)
@@ -45,11 +46,11 @@ def _demo(source: str, file: str | None) -> None:
             landing.write(spark, seed=SEED, days=SIMULATED_DAYS, events=SIMULATED_EVENTS, out=str(folder / "shop"))
         days = landings.days(spark, conf.source(), landed.path, zone=conf.shop.zone)
     terminal.out.rule(f"{source}: {days}, {len(days)} days")
-    for states, (named, path) in landed.states.items():
-        _submit(f"ingest_{states}", days, named, path, conf.lake.root)
     _submit("ingest_events", days, landed.source, landed.path, conf.lake.root)
     with session.started("clickmill demo") as spark:
-        refused = _flow(days, {"lake.root": conf.lake.root})
+        for states, (named, path) in landed.states.items():
+            job.perform([river.job(f"ingest_{states}")], "local", days, {**changes, "landing.source": named, "landing.path": path})
+        refused = _flow(days, changes)
         lake = Lake(spark, conf.lake.root)
         _show(lake, folder, days)
         if landed.simulates:
@@ -60,11 +61,12 @@ def _demo(source: str, file: str | None) -> None:
 
 @dataclass(frozen=True)
 class _Landed:
-    """Landing files of a demo: of events, and of the states of items and users where there are any."""
+    """Landing files of a demo: of events, and of the states of items and users where there are any; what its shop does otherwise."""
 
     source: str
     path: str
     states: dict[str, tuple[str, str]] = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
     simulates: bool = False
 
 
@@ -77,7 +79,8 @@ def _landed(source: str, file: str | None, folder: Path) -> _Landed:
     if source == "completejourney":
         names = {"items": "products.parquet", "users": "demographics.parquet"}
         states = {states: (f"{source}_{states}", _packaged(name)) for states, name in names.items()}
-        return _Landed(source, _packaged("transactions.parquet"), states)
+        # Groceries run out at home: what a household buys next is mostly what it has bought before.
+        return _Landed(source, _packaged("transactions.parquet"), states, {"publish.excludes_bought": False})
     raise UsageError(f"say which file of {source} to run: make demo SOURCE={source} FILE=<file, folder or glob>")
 
 

@@ -147,13 +147,14 @@ def _checked(
         progress(f"{result.job}: checking {one.table.name}")
         facts = facts_by_day(rows[one.table], one.table)
         result.tables.append(_gated(rows, one.table, facts, inputs, result))
-        # An appended day may hold more rows than this run's: it is admitted as it stands now.
         touched = sorted({fact.day for fact in facts} | ({result.days.last} if one.table.write == "last_day" else set(result.days)))
-        if one.table.write == "append":
-            facts = facts_by_day(lake.read(one.table, one.version).where(F.col(str(one.table.day)).isin(touched)), one.table)
-        by_day = {fact.day: fact for fact in facts}
         # What is appended to a day leaves its rows as they were made: the day goes on saying how the oldest of them were.
         kept = ledger.admitted(one.table) if one.table.write == "append" else {}
+        by_day = {fact.day: fact for fact in facts}
+        if grown := [day for day in touched if day in kept]:
+            # It holds more rows than this run's: it is admitted as it stands now.
+            whole = lake.read(one.table, one.version).where(F.col(str(one.table.day)).isin(grown))
+            by_day |= {fact.day: fact for fact in facts_by_day(whole, one.table)}
         admissions += [_admission(by_day.get(day, DayFacts(day, "0", 0)), one, result, kept.get(day)) for day in touched]
     # A day may be made of one that this same run wrote: what was left open the day before.
     now = ledger.after(admissions)
