@@ -72,9 +72,10 @@ def test_what_was_bought_and_kept_is_left_out_of_own_and_popular_items(spark: Sp
     assert found["shop", "ann"] == ["i2 als", "i4 popular"]
     assert found["shop", "*"] == ["i3 popular", "i4 popular"]
     assert counts["candidates taken away as bought"] == 1
-    with_bought, counts, _ = publish(spark, candidates, bought=bought, excludes_bought=False)
+    with_bought, counts, rows = publish(spark, candidates, bought=bought, excludes_bought=False)
     assert with_bought["shop", "ann"] == ["i1 als", "i2 als"]
     assert counts["candidates taken away as bought"] == 0
+    assert {row.item_id: row.reason for row in rows if row.user_id == "ann"} == {"i1": "bought before", "i2": "chosen for you"}
 
 
 def test_what_another_site_or_kind_of_user_bought_bars_nothing(spark: SparkSession) -> None:

@@ -25,7 +25,7 @@ def counts(lists: DataFrame, without: DataFrame, candidates: DataFrame, choice: 
     is_chosen = F.col("source") == F.col("model")
     flags = personal.agg(
         F.count_distinct(*USER).alias("known"),
-        F.count_if(is_chosen & F.col("is_bought")).alias("bought"),
+        F.count_if(is_chosen & F.col("is_barred")).alias("bought"),
         F.count_if(is_chosen & F.col("is_sold_out")).alias("sold_out"),
     ).first()
     reasons = {row.reason: row["count"] for row in without.groupBy("reason").count().collect()}

@@ -62,16 +62,17 @@ def under_rules(
 def judged(candidates: DataFrame, *, kept: DataFrame, gone: DataFrame, silent: DataFrame, excludes_bought: bool) -> DataFrame:
     """Say of each candidate which rules forbid it; none is taken away yet, so that they can be counted.
 
-    Grain   one row per row of `candidates`, with the flags `is_bought`, `is_sold_out` and `is_silenced`
+    Grain   one row per row of `candidates`, with the flags `is_bought`, `is_barred` (bought, and not to be offered again),
+            `is_sold_out` and `is_silenced`
     Needs   models.candidates; bought(), sold_out() and without_consent() as `kept`, `gone` and `silent`
     """
     yes = F.lit(True)
-    barred = kept if excludes_bought else kept.limit(0)
     return (
-        candidates.join(barred.withColumn("is_bought", yes), on=[*USER, "item_id"], how="left")
+        candidates.join(kept.withColumn("is_bought", yes), on=[*USER, "item_id"], how="left")
         .join(gone.withColumn("is_sold_out", yes), on=["site_id", "item_id"], how="left")
         .join(silent.withColumn("is_silenced", yes), on=list(USER), how="left")
         .fillna(False, subset=["is_bought", "is_sold_out", "is_silenced"])
+        .withColumn("is_barred", F.col("is_bought") & F.lit(excludes_bought))
     )
 
 
@@ -93,7 +94,7 @@ def recommendations(
     personal = candidates.where((F.col("source") != POPULAR) & ~F.col("is_silenced"))
     is_chosen = F.col("source") == F.col("model")
     told = personal.join(F.broadcast(choice.select("site_id", "model")), on="site_id", how="inner")
-    is_allowed = is_chosen & ~F.col("is_bought") & ~F.col("is_sold_out")
+    is_allowed = is_chosen & ~F.col("is_barred") & ~F.col("is_sold_out")
     own = told.where(is_allowed).drop("model")
     short = told.groupBy(*USER).agg(F.count_if(is_allowed).alias("_own_count")).where(F.col("_own_count") < list_length).drop("_own_count")
     filling = short.join(F.broadcast(popular.drop("user_id", "user_id_kind")), on="site_id", how="inner")
@@ -147,7 +148,8 @@ def by_model(
 def _explained(ranked: DataFrame, excludes_bought: bool, release_id: str) -> DataFrame:
     rules = f"then popular; {'not bought, ' if excludes_bought else ''}in stock, with consent; {_POLICY_VERSION}"
     goes_with = F.concat(F.lit("goes with item "), F.col("because_item_id"))
-    reason = F.when(F.col("source") == POPULAR, F.lit("popular now")).otherwise(F.coalesce(goes_with, F.lit("chosen for you")))
+    taste = F.when(F.col("is_bought"), F.lit("bought before")).otherwise(F.coalesce(goes_with, F.lit("chosen for you")))
+    reason = F.when(F.col("source") == POPULAR, F.lit("popular now")).otherwise(taste)
     policy = F.concat_ws("; ", "why", F.lit(rules))
     return ranked.withColumns({"reason": reason, "policy": policy, "release_id": F.lit(release_id)})
 
