@@ -163,16 +163,21 @@ def _show_truth(lake: Lake, folder: str, conf: config.Config, days: Days) -> Non
 
 
 def _show_users(lake: Lake) -> None:
-    """Users by the most events, so that there is a history to compare with; titles where the shop has an item table."""
+    """Users who bought the most, so that there is a history to compare with; titles where the shop has an item table.
+
+    By events alone the first would be machines that no rule knows: these look and do not buy.
+    """
     lists = lake.read(RECOMMENDATIONS).where(F.col("rank") <= SHOWN_ITEMS)
     known = lists.where("user_id_kind != 'unknown' and source != 'popular'").select("user_id").distinct()
-    most = lake.read(EVENTS).where("not is_bot").join(known, on="user_id", how="left_semi").groupBy("user_id").count()
-    users = most.orderBy(F.desc("count"), "user_id").limit(SHOWN_USERS)
+    events = lake.read(EVENTS).where("not is_bot").join(known, on="user_id", how="left_semi")
+    bought = F.count_if(F.col("event_type") == "purchase").alias("bought")
+    users = events.groupBy("user_id").agg(F.count("*").alias("count"), bought)
+    users = users.orderBy(F.desc("bought"), F.desc("count"), "user_id").limit(SHOWN_USERS)
     newest = lake.read(ITEMS).groupBy("site_id", "item_id").agg(F.max_by("category", "known_from").alias("category"))
     told = lists.join(F.broadcast(users), on="user_id", how="inner").join(newest, on=["site_id", "item_id"], how="left")
-    for row in told.orderBy(F.desc("count"), "user_id", "rank").collect():
+    for row in told.orderBy(F.desc("bought"), F.desc("count"), "user_id", "rank").collect():
         if row["rank"] == 1:
-            terminal.out.print(f"user {row.user_id} ({row['count']:,} events)", markup=False)
+            terminal.out.print(f"user {row.user_id} ({row['count']:,} events, {row.bought:,} purchases)", markup=False)
         terminal.out.print(f"  {row['rank']:>2} {row.item_id:<12} {row.score:>8.3f}  {row.reason:<32} {row.category or ''}", markup=False)
 
 
