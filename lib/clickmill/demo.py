@@ -172,10 +172,11 @@ def _show_users(lake: Lake) -> None:
     events = lake.read(EVENTS).where("not is_bot").join(known, on="user_id", how="left_semi")
     bought = F.count_if(F.col("event_type") == "purchase").alias("bought")
     users = events.groupBy("user_id").agg(F.count("*").alias("count"), bought)
-    users = users.orderBy(F.desc("bought"), F.desc("count"), "user_id").limit(SHOWN_USERS)
+    most_first = (F.desc("bought"), F.desc("count"), "user_id")
+    users = users.orderBy(*most_first).limit(SHOWN_USERS)
     newest = lake.read(ITEMS).groupBy("site_id", "item_id").agg(F.max_by("category", "known_from").alias("category"))
     told = lists.join(F.broadcast(users), on="user_id", how="inner").join(newest, on=["site_id", "item_id"], how="left")
-    for row in told.orderBy(F.desc("bought"), F.desc("count"), "user_id", "rank").collect():
+    for row in told.orderBy(*most_first, "rank").collect():
         if row["rank"] == 1:
             terminal.out.print(f"user {row.user_id} ({row['count']:,} events, {row.bought:,} purchases)", markup=False)
         terminal.out.print(f"  {row['rank']:>2} {row.item_id:<12} {row.score:>8.3f}  {row.reason:<32} {row.category or ''}", markup=False)
