@@ -168,7 +168,7 @@ def _show_users(lake: Lake) -> None:
     By events alone the first would be machines that no rule knows: these look and do not buy.
     """
     lists = lake.read(RECOMMENDATIONS).where(F.col("rank") <= SHOWN_ITEMS)
-    known = lists.where("user_id_kind != 'unknown' and source != 'popular'").select("user_id").distinct()
+    known = lists.where("user_id_kind != 'unknown'").select("user_id").distinct()
     events = lake.read(EVENTS).where("not is_bot").join(known, on="user_id", how="left_semi")
     bought = F.count_if(F.col("event_type") == "purchase").alias("bought")
     users = events.groupBy("user_id").agg(F.count("*").alias("count"), bought)
