@@ -1,6 +1,6 @@
 """models.candidates, models.evaluations, interactions, states -> publish.recommendations_v1, publish.users_without_list_v1.
 
-Each site gets the lists of the model that was proven best, none that does not beat popular items. Who has no list is told why.
+Each site gets the lists of the model that was proven best, popular items where none is proven to beat them. Who has no list is told why.
 """
 
 from clickmill import job
@@ -21,9 +21,7 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
 
 
 def check(written: job.Written, inputs: job.Inputs) -> dict[str, int]:
-    chosen = inputs.keep(_choice(inputs))
-    choice.refuse(chosen)
-    return audit.counts(written[RECOMMENDATIONS], written[USERS_WITHOUT_LIST], _judged(inputs), chosen)
+    return audit.counts(written[RECOMMENDATIONS], written[USERS_WITHOUT_LIST], _judged(inputs), inputs.keep(_choice(inputs)))
 
 
 def _choice(inputs: job.Inputs) -> job.DataFrame:

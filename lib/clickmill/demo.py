@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from clickmill import config, job, log, river, session, terminal, truth
 from clickmill.contracts import reasons
 from clickmill.contracts.days import Days
-from clickmill.contracts.errors import ClickmillError, GateRefused, UsageError
+from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.tables import ALL, EVALUATIONS, EVENTS, ITEMS, RECOMMENDATIONS, REJECTS
 from clickmill.ingest import ingest, landings
 from clickmill.lake import Lake
@@ -50,13 +50,11 @@ def _demo(source: str, file: str | None) -> None:
     with session.started("clickmill demo") as spark:
         for states, (named, path) in landed.states.items():
             job.perform([river.job(f"ingest_{states}")], "local", days, {**changes, "landing.source": named, "landing.path": path})
-        refused = _flow(days, changes)
+        job.perform(river.flow(None), "local", days, changes)
         lake = Lake(spark, conf.lake.root)
         _show(lake, folder, days)
         if landed.simulates:
             _show_truth(lake, landing.truth_beside(str(folder / "shop")), conf, days)
-    if refused is not None:
-        raise refused
 
 
 @dataclass(frozen=True)
@@ -82,16 +80,6 @@ def _landed(source: str, file: str | None, folder: Path) -> _Landed:
         # Groceries run out at home: what a household buys next is mostly what it has bought before.
         return _Landed(source, _packaged("transactions.parquet"), states, {"publish.excludes_bought": False})
     raise UsageError(f"say which file of {source} to run: make demo SOURCE={source} FILE=<file, folder or glob>")
-
-
-def _flow(days: Days, changes: dict[str, Any]) -> GateRefused | None:
-    """Run the river; a release that is refused is told at the end, after what there is was shown."""
-    try:
-        job.perform(river.flow(None), "local", days, changes)
-    except GateRefused as error:
-        terminal.out.print(f"refused: {error}", markup=False)
-        return error
-    return None
 
 
 def _packaged(name: str) -> str:
@@ -134,9 +122,8 @@ def _show(lake: Lake, folder: Path, days: Days) -> None:
         terminal.out.print(f"  {row.kind:<8} {row.reason:<32} {row['count']:>12,}")
     terminal.out.rule("models, judged by users with a history")
     _show_models(lake, days)
-    if lake.exists(RECOMMENDATIONS):
-        terminal.out.rule(f"recommendations of {SHOWN_USERS} users")
-        _show_users(lake)
+    terminal.out.rule(f"recommendations of {SHOWN_USERS} users")
+    _show_users(lake)
     terminal.out.rule("where things are")
     terminal.out.print(f"tables     {folder}/lake/<layer>/<table>   (clickmill show TABLE --lake {folder}/lake)")
     terminal.out.print(f"checks     {log.folder()}/data_docs/<table>.html\nlogs       {log.folder()}/clickmill.log")
@@ -168,6 +155,8 @@ def _show_users(lake: Lake) -> None:
     By events alone the first would be machines that no rule knows: these look and do not buy.
     """
     lists = lake.read(RECOMMENDATIONS).where(F.col("rank") <= SHOWN_ITEMS)
+    for row in lists.select("site_id", "policy").distinct().orderBy("site_id").collect():
+        terminal.out.print(f"site {row.site_id}: {row.policy}", markup=False)
     known = lists.where("user_id_kind != 'unknown'").select("user_id").distinct()
     events = lake.read(EVENTS).where("not is_bot").join(known, on="user_id", how="left_semi")
     bought = F.count_if(F.col("event_type") == "purchase").alias("bought")

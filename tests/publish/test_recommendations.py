@@ -34,7 +34,7 @@ def publish(
     gone = lists.sold_out(frame(spark, ITEMS, items or []), as_of=DAY, zone=zone)
     silent = lists.without_consent(frame(spark, USERS, users or []), as_of=DAY, zone=zone)
     judged = lists.judged(frame(spark, CANDIDATES, candidates), kept=kept, gone=gone, silent=silent, excludes_bought=excludes_bought)
-    choice = judged.select("site_id").distinct().selectExpr("site_id", f"'{model}' as model", "'als: proven' as why")
+    choice = judged.select("site_id").distinct().selectExpr("site_id", f"'{model}' as model", "'als: proven' as why", "false as is_refused")
     made = lists.recommendations(judged, choice, kept=kept, list_length=length, excludes_bought=excludes_bought, release_id="r1")
     rows = made.orderBy(*RECOMMENDATIONS.key).collect()
     found: Lists = {}
@@ -151,7 +151,7 @@ def test_a_user_that_has_neither_a_list_nor_a_reason_for_having_none_stops_the_r
     known = frame(spark, CANDIDATES, [*als("ann", "i1"), *popular("i1")])
     flags = {"gone": nobody.select("site_id", "item_id"), "silent": nobody.select("site_id", "user_id_kind", "user_id")}
     judged = lists.judged(known, kept=nobody, excludes_bought=True, **flags)
-    choice = local_frame(spark, [("shop", "als", "proven")], "site_id string, model string, why string")
+    choice = local_frame(spark, [("shop", "als", "proven", False)], "site_id string, model string, why string, is_refused boolean")
     with pytest.raises(BadData, match="the models know 1 users, 0 with a list and 0 with a reason for having none"):
         audit.counts(frame(spark, RECOMMENDATIONS, []), frame(spark, USERS_WITHOUT_LIST, []), judged, choice)
 

@@ -9,7 +9,7 @@ from clickmill.publish.recommendations import NO_CONSENT, NOTHING_LEFT, POPULAR
 
 
 def counts(lists: DataFrame, without: DataFrame, candidates: DataFrame, choice: DataFrame) -> dict[str, int]:
-    """Count lists, the sites by the model that was chosen for them, what the rules took away, and what was filled up.
+    """Count lists, the sites by the model chosen for them, those whose models were refused, what the rules took away, what was filled up.
 
     Needs   the published rows of one day, and users_without_list() of it; its candidates as judged() gives them; choice.chosen()
     Raises  BadData where a user that the models know has neither a list nor a reason for having none, or has both
@@ -21,6 +21,7 @@ def counts(lists: DataFrame, without: DataFrame, candidates: DataFrame, choice: 
         F.count_if((F.col("user_id_kind") != "unknown") & (F.col("filled") > 0)).alias("filled_up"),
     ).first()
     sites = {f"sites with lists by {row.model}": row["count"] for row in choice.groupBy("model").count().orderBy("model").collect()}
+    sites |= {"sites whose models were all refused": choice.where("is_refused").count()}
     personal = candidates.where(F.col("source") != POPULAR).join(F.broadcast(choice), on="site_id", how="inner")
     is_chosen = F.col("source") == F.col("model")
     flags = personal.agg(

@@ -3,7 +3,6 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from clickmill.contracts.errors import GateRefused
 from clickmill.contracts.events import USER
 from clickmill.publish.recommendations import POPULAR
 
@@ -22,7 +21,8 @@ def chosen(evaluations: DataFrame, candidates: DataFrame, *, min_users: int) -> 
     A model passes where at least `min_users` users with a history judged it, the
     interval of its gain over the popular list lies above zero, and it does not
     rank the items alike for (nearly) everyone. Where a site has judges and no model
-    passes, they are refused; its lists are the popular items then, as where it has too few.
+    passes, all are refused and `why` says what each reached: its lists are the
+    popular items then, which nothing was proven to beat, as where it has too few judges.
 
     Grain   one row per site of `candidates`: site_id, model, why, is_refused
     Needs   models.evaluations and models.candidates of one day
@@ -33,7 +33,7 @@ def chosen(evaluations: DataFrame, candidates: DataFrame, *, min_users: int) -> 
     sites = verdicts.groupBy("site_id").agg(
         best.alias("_best"),
         F.max("_users").alias("_users"),
-        F.concat_ws("; ", F.array_sort(F.collect_list("_told"))).alias("_all_told"),
+        F.concat_ws("; ", F.lit("popular: no model is proven better"), F.array_sort(F.collect_list("_told"))).alias("_all_told"),
     )
     everywhere = candidates.select("site_id").distinct().join(sites, on="site_id", how="left")
     is_judged = F.coalesce(F.col("_users") >= min_users, F.lit(False))
@@ -45,20 +45,6 @@ def chosen(evaluations: DataFrame, candidates: DataFrame, *, min_users: int) -> 
         why.alias("why"),
         (F.col("_best").isNull() & is_judged).alias("is_refused"),
     )
-
-
-def refuse(choice: DataFrame) -> None:
-    """Stop where models were judged and none of any site passes.
-
-    A site without a model of its own beside others that have one gets the popular items, and `why` says what its models
-    reached: one small site does not hold up the release of all.
-
-    Needs   chosen()
-    Raises  GateRefused that names the first such site and what each of its models reached
-    """
-    refused = choice.where("is_refused").orderBy("site_id").first()
-    if refused is not None and choice.where(F.col("model") != POPULAR).isEmpty():
-        raise GateRefused(f"publish.recommendations_v1: no model of site {refused.site_id} can be published: {refused.why}")
 
 
 def _verdicts(evaluations: DataFrame, candidates: DataFrame, min_users: int) -> DataFrame:
