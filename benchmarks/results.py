@@ -13,7 +13,8 @@ import psutil
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _VERSIONS = ("pyspark", "delta-spark", "numpy", "scipy", "pyarrow")
 _HEAD = (
-    "# What was measured\n\nEach section is written by the command it names. Times drift on a shared machine; shares and metrics do not.\n"
+    "# What was measured\n\nEach section is written by the command it names; remarks in italics are by hand. Times drift on a shared"
+    " machine; shares and metrics do not.\n"
 )
 
 

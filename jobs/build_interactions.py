@@ -10,7 +10,7 @@ from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import EVENTS, INTERACTIONS
 from clickmill.features import interactions
-from clickmill.job import Inputs, Outputs
+from clickmill.job import Inputs, Outputs, Written
 
 READS = (EVENTS.same_days(),)
 WRITES = (INTERACTIONS,)
@@ -19,6 +19,10 @@ CONFIG = ("interactions",)
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
     return {INTERACTIONS: interactions.interactions(inputs[EVENTS], weights=conf.interactions.weights)}
+
+
+def check(written: Written, inputs: Inputs) -> dict[str, int]:
+    return interactions.counts(inputs[EVENTS])
 
 
 if __name__ == "__main__":

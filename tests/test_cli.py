@@ -149,6 +149,20 @@ def test_the_river_is_drawn_as_text_and_as_mermaid(shown: list[str], tmp_path: P
     assert CliRunner().invoke(cli.app, ["flow", "--mermaid", str(file)]).exit_code == 0
     assert "clean_events" in shown[0]
     assert 'raw_events["raw.events"] -->|clean_events| clean_events["clean.events"]' in file.read_text()
+    assert CliRunner().invoke(cli.app, ["flow", "--mermaid", str(tmp_path / "no" / "river.mmd")]).exit_code == 2
+    assert "river.mmd: there is no such folder" in shown[-1]
+
+
+def test_a_source_that_is_not_finished_yet_stops_no_other(shown: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKMILL_SOURCES", str(tmp_path))
+    for name, action in (("eins", "ansehen"), ("zwei", "view")):
+        (tmp_path / f"{name}.csv").write_text(f"user,item,action,at\na,b,{action},1715853600\na,c,{action},1715853601\n")
+        assert CliRunner().invoke(cli.app, ["sources", "new", str(tmp_path / f"{name}.csv")]).exit_code == 0
+    assert CliRunner().invoke(cli.app, ["sources", "list"]).exit_code == 0
+    assert shown[-1].startswith("cannot be used yet: eins.yaml: event_types: map: expected at least one literal")
+    assert CliRunner().invoke(cli.app, ["sources", "check", "x.csv", "--source", "eins"]).exit_code == 2
+    monkeypatch.setenv("CLICKMILL_SOURCES", str(tmp_path / "nowhere"))
+    assert CliRunner().invoke(cli.app, ["sources", "list"]).exit_code == 2 and "CLICKMILL_SOURCES names it" in shown[-1]
 
 
 def test_a_table_that_is_not_there_and_one_without_days_are_told(shown: list[str], spark: SparkSession, tmp_path: Path) -> None:
@@ -160,6 +174,6 @@ def test_a_table_that_is_not_there_and_one_without_days_are_told(shown: list[str
 
 def test_an_error_before_anything_was_configured_is_one_line_too(shown: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "_FOLDER", tmp_path / "logs")
-    result = CliRunner().invoke(cli.app, ["flow", "--mermaid", str(tmp_path / "no" / "such.mmd")])
-    assert (result.exit_code, len(shown)) == (1, 2) and "unexpected FileNotFoundError" in shown[1]
+    result = CliRunner().invoke(cli.app, ["flow", "--mermaid", str(tmp_path)])
+    assert (result.exit_code, len(shown)) == (1, 2) and "unexpected IsADirectoryError" in shown[1]
     assert (tmp_path / "logs" / "errors.log").exists()

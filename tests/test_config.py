@@ -8,8 +8,8 @@ from clickmill.contracts.errors import UsageError
 
 
 def test_the_command_line_wins_over_the_environment_which_wins_over_the_base(monkeypatch: pytest.MonkeyPatch) -> None:
-    files = {"conf/base.yaml": resources.text("conf/base.yaml"), "conf/far.yaml": "sessions:\n  gap_s: 600\nclean:\n  dwell_cap_s: 60\n"}
-    monkeypatch.setattr(config.resources, "text", files.__getitem__)
+    there, far = resources.text, "sessions:\n  gap_s: 600\nclean:\n  dwell_cap_s: 60\n"
+    monkeypatch.setattr(config.resources, "text", lambda path: far if path == "conf/far.yaml" else there(path))
     loaded = config.load("far", {"sessions.gap_s": 900})
     assert (loaded.sessions.gap_s, loaded.clean.dwell_cap_s, loaded.clean.lateness_days) == (900, 60, 2)
 

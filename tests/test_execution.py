@@ -110,6 +110,14 @@ def test_a_day_that_is_not_there_stops_the_job_that_needs_it(spark, lake, conf) 
         execution.execute(ranges_of_identities(), conf, Days(DAY, NEXT_DAY), spark)
 
 
+def test_a_window_may_begin_before_the_first_day_but_its_last_day_must_be_there(spark, lake, conf) -> None:
+    execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    job = writes(VALUE_RANGES, [range_of(DAY, 1.0)], reads=(IDENTITIES.window(30),))
+    execution.execute(job, conf, Days(DAY, DAY), spark)
+    with pytest.raises(BadData, match=r"clean.identities: day 2024-05-17 is not there yet; run the job that writes it first"):
+        execution.execute(job, conf, Days(DAY, NEXT_DAY), spark)
+
+
 def test_a_long_range_in_slices_gives_the_rows_of_one_run(spark, lake, conf) -> None:
     rows = [identity(DAY + timedelta(days=n), f"v{n}") for n in range(5)]
     sliced = conf.model_copy(update={"run": conf.run.model_copy(update={"slice_days": 2})})

@@ -1,4 +1,4 @@
-"""The command line `clickmill`: run jobs, draw the river, try sources, look at tables."""
+"""The command line `clickmill`: run jobs, draw the river, look at tables, compare models; its sources stand in cli_sources."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,19 +7,17 @@ from typing import Annotated
 import typer
 from pyspark.sql import functions as F
 
-from clickmill import config, job, log, river, session, staleness, terminal
+from clickmill import cli_sources, config, job, log, river, session, staleness, terminal
 from clickmill import doctor as health
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.tables import ALL, BY_NAME, USER_EVALUATIONS
-from clickmill.ingest import check, guess_text, ingest
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 from clickmill.metrics import evaluation
 from clickmill.simulate import landing
 
 app = typer.Typer(help="Raw clickstream in, checked tables out.", no_args_is_help=True, pretty_exceptions_enable=False)
-sources = typer.Typer(help="The sources of conf/sources, and files tried against them.", no_args_is_help=True)
-app.add_typer(sources, name="sources")
+app.add_typer(cli_sources.app, name="sources")
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows to show.")]
 
@@ -49,71 +47,11 @@ def flow(mermaid: Annotated[Path | None, typer.Option(help="Write the river as a
     """Draw the river, as READS and WRITES of the jobs say."""
 
     def act() -> None:
+        if mermaid is not None and not mermaid.parent.is_dir():
+            raise UsageError(f"{mermaid}: there is no such folder; make it first")
         terminal.out.print(river.text(), markup=False)
         if mermaid is not None:
             mermaid.write_text(river.mermaid(), encoding="utf-8")
-
-    job.told(act)
-
-
-@sources.command("list")
-def list_sources() -> None:
-    """Name every source, with what it brings and how it is read."""
-
-    def act() -> None:
-        grid = terminal.grid("source", "brings", "format", "site")
-        for name in config.source_names():
-            one = config.source(name)
-            grid.add_row(name, one.table, one.read.format, str(one.site_id.constant or one.site_id.value))
-        terminal.out.print(grid)
-
-    job.told(act)
-
-
-@sources.command("check")
-def check_source(
-    file: Annotated[str, typer.Argument(metavar="FILE")],
-    name: Annotated[str, typer.Option("--source", help="Source to try the file against.")],
-    env: job.EnvOption = "local",
-) -> None:
-    """Read a sample of FILE and say what maps, what does not and why; nothing is written."""
-
-    def act() -> None:
-        conf = config.load(env)
-        log.configure(conf.run.log_folder)
-        one = config.source(name)
-        with terminal.progress(), session.started("clickmill sources check") as spark, session.set_for(spark, ingest.SPARK_CONF):
-            report = check.check(spark, one, file, zone=conf.shop.zone)
-        for line in report.lines():
-            terminal.out.print(line, markup=False)
-
-    job.told(act)
-
-
-@sources.command("new")
-def new_source(
-    file: Annotated[Path, typer.Argument(metavar="FILE")],
-    name: Annotated[str | None, typer.Option(help="Name of the source; that of the file where it is left out.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; default is CLICKMILL_SOURCES, else conf/sources.")] = None,
-) -> None:
-    """Look at FILE and write a first YAML: what could be guessed, and the rest as questions. Nothing is overwritten."""
-
-    def act() -> None:
-        chosen = name or guess_text.name_of(file)
-        folder = out or config.own_sources() or Path("conf/sources")
-        if not folder.is_dir():
-            raise UsageError(f"{folder}: there is no such folder; give one with --out, or name one in CLICKMILL_SOURCES")
-        target = folder / f"{chosen}.yaml"
-        if target.exists():
-            raise UsageError(f"{target}: is there already, and is left as it is; give another --name")
-        made = guess_text.draft(file, chosen, {known: config.source(known) for known in config.source_names()})
-        with target.open("x", encoding="utf-8") as written:
-            written.write(made.text)
-        terminal.out.print(f"wrote {target}", markup=False)
-        terminal.out.print(f"questions: {', '.join(made.questions)}" if made.questions else "no questions", markup=False)
-        if made.problem:
-            terminal.out.print(f"cannot be used yet: {made.problem}", markup=False)
-        terminal.out.print(f"then: clickmill sources check {file} --source {chosen}", markup=False)
 
     job.told(act)
 

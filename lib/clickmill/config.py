@@ -5,7 +5,7 @@ line what changes per run. Functions receive values, never the config.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,10 @@ def environments() -> list[str]:
 
 
 def source_names() -> list[str]:
-    """Names of the sources, in order: those of CLICKMILL_SOURCES, a folder of the shop's own, beside those of conf/sources."""
+    """Names of the sources, in order: those of CLICKMILL_SOURCES, a folder of the shop's own, beside those of conf/sources.
+
+    Raises  UsageError when CLICKMILL_SOURCES names no folder
+    """
     names = {entry.name for entry in resources.folder("conf").joinpath("sources").iterdir()}
     own = own_sources()
     if own is not None:
@@ -70,6 +73,8 @@ def source_names() -> list[str]:
 
 def own_sources() -> Path | None:
     folder = os.environ.get("CLICKMILL_SOURCES")
+    if folder and not Path(folder).is_dir():
+        raise UsageError(f"{folder}: there is no such folder; CLICKMILL_SOURCES names it")
     return Path(folder) if folder else None
 
 
@@ -94,6 +99,15 @@ def source_text(name: str | None) -> tuple[str, str]:
 def source(name: str | None) -> Source:
     """The source called `name`, parsed; see source_text."""
     return parse(*source_text(name))
+
+
+def sources() -> Iterator[tuple[str, Source | UsageError]]:
+    """Every source by its name, in order; where its file is wrong, or not finished yet, what is wrong with it."""
+    for name in source_names():
+        try:
+            yield name, source(name)
+        except UsageError as error:
+            yield name, error
 
 
 def spark_properties(env: str) -> dict[str, str]:

@@ -73,15 +73,18 @@ class Job(Protocol):
 def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: Ledger, run_id: str) -> Inputs:
     """Pin every table to its last admitted version, and limit it to the admitted days that its READ names.
 
-    Raises  BadData when a day of the run is not admitted in a table that is read for the same day
+    Raises  BadData when a day of the run is not admitted in a table that is read for the same day, or the last one where a
+            window ends with it
     """
     inputs = Inputs(run_id, days, conf)
+    # A window without its last day would pass for one in which nothing happened on it.
+    needed = {"same": list(days), "landed": list(days), "window": [days.last]}
     for read in reads:
         table = read.table
         admitted = ledger.admitted(table)
         window = days_of(read, days, conf)
         wanted = sorted(day for day in admitted if day in window)
-        missing = [day for day in days if day not in admitted] if read.kind in ("same", "landed") and not read.optional else []
+        missing = [] if read.optional else [day for day in needed.get(read.kind, ()) if day not in admitted]
         if missing:
             raise BadData(f"{table.name}: day {missing[0]} is not there yet; run the job that writes it first")
         inputs.versions[table.name] = ledger.version(table)

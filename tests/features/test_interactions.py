@@ -8,7 +8,7 @@ from pyspark.sql import Row, SparkSession
 from builders import DAY, NEXT_DAY, at, frame
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.contracts.tables import EVENTS, INTERACTIONS
-from clickmill.features.interactions import interactions
+from clickmill.features.interactions import counts, interactions
 
 WEIGHTS = dict.fromkeys(EVENT_TYPES, 0) | {"item_view": 1, "add_to_cart": 4, "remove_from_cart": -4, "purchase": 8, "refund": -8}
 
@@ -53,6 +53,12 @@ def test_machines_and_events_without_a_user_or_an_item_are_left_out(spark: Spark
         spark, event("purchase", is_bot=True), event("purchase", user=None), event("search", item=None), event("item_view", item="i2")
     )
     assert [(row.user_id, row.item_id) for row in rows] == [("u1", "i2")]
+
+
+def test_a_refund_of_a_whole_order_weighs_against_no_item_and_is_counted(spark: SparkSession) -> None:
+    whole = [event("refund", item=None, order_id="o1"), event("refund", item=None, is_bot=True), event("page_view", item=None)]
+    events = frame(spark, EVENTS, [event("purchase", order_id="o1"), event("refund"), *whole])
+    assert counts(events) == {"refunds that name no item, and weigh against none": 1}
 
 
 def test_a_type_that_weighs_nothing_is_left_out_unless_it_rates_or_counts(spark: SparkSession) -> None:

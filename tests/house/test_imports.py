@@ -22,7 +22,7 @@ LAYERS = (
     {"execution", "river"},
     {"staleness", "terminal"},
     {"job"},
-    {"doctor", "truth"},
+    {"cli_sources", "doctor", "truth"},
     {"cli", "demo"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -74,7 +74,14 @@ def test_every_source_parses_and_every_environment_is_valid() -> None:
         assert config.load(env).lake.root
 
 
-def test_the_readme_names_every_job() -> None:
+def test_the_readme_says_what_every_job_reads_and_writes() -> None:
     readme = (TOP / "README.md").read_text()
-    assert all(f"`{name}`" in readme for name in JOBS)
+    told: list[str] = []
+    for row in re.findall(r"^\| (`.*)\|$", readme, re.MULTILINE):
+        names, reads, writes = (re.findall(r"`([\w.]+)`", cell) for cell in row.split("|"))
+        jobs = [river.jobs()[name] for name in names]
+        assert set(writes) == {table.name for job in jobs for table in job.WRITES}, names
+        assert set(reads) == {read.table.name for job in jobs for read in job.READS if read.table not in job.WRITES}, names
+        told += names
+    assert sorted(told) == JOBS
     assert len(readme.splitlines()) <= 80

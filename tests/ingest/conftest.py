@@ -13,7 +13,7 @@ from clickmill import session
 from clickmill.contracts.days import Days
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import RAW_FILES
-from clickmill.ingest import ingest
+from clickmill.ingest import guess_text, ingest
 from clickmill.ingest.source import TABLES, parse
 from ingest.shop import Ingested, Read, yaml
 
@@ -84,3 +84,15 @@ def read(run, land) -> Read:
         return run(text or yaml(name), folder, first=date(2016, 1, 1), last=date(2024, 12, 31), name=name, zone=zone)
 
     return ingested
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Callable[..., guess_text.Draft]:
+    """The draft of a file of this content, as a source called `mine`."""
+
+    def made(content: bytes | str, name: str = "file.csv") -> guess_text.Draft:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return guess_text.draft(path, "mine", {})
+
+    return made

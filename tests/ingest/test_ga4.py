@@ -136,3 +136,18 @@ def test_a_ga4_position_is_that_in_the_list_that_was_shown_or_clicked_counted_fr
     got = read("ga4", *(ga4(name, items=indexed) for name in ("view_item_list", "purchase")))
     assert got.column("position") == [1, None, None, None] and got.problems() == [[]] * 4
     assert read("ga4", ga4("select_item", items=[{"item_id": "A1", "item_list_index": "top"}])).problems() == [["bad_position"]]
+
+
+def test_what_is_sold_and_refunded_inside_an_app_names_its_product_and_what_apps_send_by_themselves_is_engagement(read: Read) -> None:
+    product = [("product_id", {"string_value": "coins"})]
+    names = ("in_app_purchase", "app_store_refund", "ad_impression", "app_remove", "notification_open", "tutorial_begin")
+    got = read("ga4", *(ga4(name, product) for name in names))
+    assert got.problems() == [[]] * 6
+    assert values(got, "event_type", "item_id") == [
+        ("purchase", "coins"),
+        ("refund", "coins"),
+        ("impression", None),
+        ("engagement", None),
+        ("engagement", None),
+        ("engagement", None),
+    ]

@@ -13,29 +13,9 @@ from pyspark.sql import SparkSession
 from clickmill import config
 from clickmill.contracts.errors import BadData, UsageError
 from clickmill.ingest import check, files, guess_text
-from clickmill.ingest.source import Source, parse
+from clickmill.ingest.source import parse
+from ingest.drafts import columns, source
 from ingest.shop import LANDING
-
-
-@pytest.fixture
-def draft(tmp_path: Path):
-    """The draft of a file of this content, as a source called `mine`."""
-
-    def made(content: bytes | str, name: str = "file.csv") -> guess_text.Draft:
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return guess_text.draft(path, "mine", {})
-
-    return made
-
-
-def source(made: guess_text.Draft) -> Source:
-    assert made.problem is None, made.problem
-    return parse(made.text, "mine.yaml")
-
-
-def columns(found: Source) -> dict[str, str | None]:
-    return {name: column.value for name, column in found.columns.items()}
 
 
 def test_a_csv_file_of_a_shop_maps_at_once_and_asks_the_rest(draft, spark) -> None:
@@ -289,6 +269,8 @@ def test_what_was_guessed_of_a_sample_can_be_read(spark, tmp_path: Path) -> None
         (gzip.compress(b"a,b\n1,2\n", mtime=0)[:12], BadData, "file.csv: cannot be unpacked: truncated or corrupt"),
         (b"PAR1 but no more", BadData, "file.csv: cannot be read: truncated or corrupt"),
         (b"PK\x03\x04", UsageError, "file.csv: is an archive; unpack it"),
+        (bytes(range(256)) * 9, BadData, "file.csv: is no text, and neither gzip nor Parquet"),
+        (b"user,item\ra,b\rc,d\r", BadData, "file.csv: has lines that end in a carriage return alone"),
         (b'[\n{"a": 1},\n{"a": 2}\n]', BadData, "file.csv: is one JSON text over several lines; expected one object a line"),
     ],
 )
@@ -303,3 +285,5 @@ def test_other_encodings_and_odd_separators_are_told(draft) -> None:
     assert (source(made).read.encoding, source(made).read.sep) == ("windows-1252", "^")
     assert "read.encoding" in made.questions and "Jos" not in made.text
     assert source(draft("\ufeffuser,item,time\na,b,1715853600\n")).columns["visitor_id"].value == "user"
+    for encoding in ("UTF-16LE", "UTF-16BE"):
+        assert source(draft("user,item,time\na,b,1715853600\n".encode(encoding))).read.encoding == encoding

@@ -67,7 +67,7 @@ class Table:
         return Read(self, back=1, ahead=lateness_days, kind="landed")
 
     def window(self, days: Span) -> "Read":
-        """The `days` days that end with the last day of the run."""
+        """The `days` days that end with the last day of the run. Where that one is not there the run stops."""
         return Read(self, back=days, kind="window")
 
     def up_to(self) -> "Read":

@@ -39,6 +39,15 @@ def interactions(events: DataFrame, *, weights: Mapping[str, int]) -> DataFrame:
     return conform(rows, INTERACTIONS)
 
 
+def counts(events: DataFrame) -> dict[str, int]:
+    """Count the refunds that weigh against no item: of a whole order, by its id alone.
+
+    Needs   the columns of clean.events
+    """
+    whole = events.where(~F.col("is_bot") & (F.col("event_type") == "refund") & F.col("item_id").isNull())
+    return {"refunds that name no item, and weigh against none": whole.count()}
+
+
 def _pieces(event_type: str) -> Column:
     pieces = F.coalesce("quantity", F.lit(1).cast("decimal(18,3)"))
     return F.coalesce(F.sum(F.when(F.col("event_type") == event_type, pieces)), F.lit(0))

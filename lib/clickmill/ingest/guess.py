@@ -26,6 +26,8 @@ _BYTES = 1_000_000
 _RECORDS = 1000
 _USUAL = ("\t", ",", ";", "|")
 _ODD = r"[^\w\s.\"'\-:/@+(){}\[\]\\]"
+_MOST_UNPRINTED = 0.05
+"""Share of characters that no text has, from which on it is none."""
 _MANY_KEYS = 100
 """An object of more keys than this is a map: its keys are data, perhaps personal, and no names of fields."""
 
@@ -59,6 +61,10 @@ def look(path: Path, known: Mapping[str, Source]) -> Sample:
     if head.startswith((b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!")) or head[257:262] == b"ustar":
         raise UsageError(f"{path.name}: is an archive; unpack it and give one file of it")
     encoding, text = _decoded(head)
+    if sum(not (one.isprintable() or one.isspace()) for one in text) > _MOST_UNPRINTED * len(text):
+        raise BadData(f"{path.name}: is no text, and neither gzip nor Parquet")
+    if "\r" in text and "\n" not in text:
+        raise BadData(f"{path.name}: has lines that end in a carriage return alone; expected line feeds, with or without one before them")
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     # The last line may be cut where the look ends.
     lines = [line for line in (lines[:-1] if len(head) >= _BYTES else lines) if line.strip()][:_RECORDS]
@@ -90,6 +96,9 @@ def _decoded(head: bytes) -> tuple[str, str]:
             return name, head[len(mark) :].decode(codec, errors="ignore")
     if head.startswith(codecs.BOM_UTF16_BE):
         return "UTF-16BE", head[2:].decode("utf-16-be", errors="ignore")
+    for name, codec, high in (("UTF-16LE", "utf-16-le", head[1::2]), ("UTF-16BE", "utf-16-be", head[::2])):
+        if high.count(0) > 0.5 * len(high):
+            return name, head.decode(codec, errors="ignore")
     try:
         # A letter may be cut where the look ends.
         return "UTF-8", codecs.getincrementaldecoder("utf-8")().decode(head)
@@ -201,7 +210,11 @@ def _delimited(lines: list[str]) -> Sample:
 def _rows(lines: list[str], sep: str) -> list[list[str]]:
     if len(sep) > 1 or sep == "\t":
         return [line.split(sep) for line in lines]
-    return list(csv.reader(io.StringIO("\n".join(lines)), delimiter=sep, escapechar="\\" if any('\\"' in line for line in lines) else None))
+    escape = "\\" if any('\\"' in line for line in lines) else None
+    csv.field_size_limit(_BYTES)  # no field is longer than the look
+    # A carriage return inside a line is no end of one.
+    text = "\n".join(line.replace("\r", " ") for line in lines)
+    return list(csv.reader(io.StringIO(text), delimiter=sep, escapechar=escape))
 
 
 def _score(lines: list[str], sep: str) -> tuple[float, int]:
@@ -212,14 +225,18 @@ def _score(lines: list[str], sep: str) -> tuple[float, int]:
 
 
 def _header(rows: list[list[str]]) -> tuple[list[str] | None, bool]:
-    """The names in the first row where it is a header, and whether that is certain."""
-    first = [name.strip() for name in rows[0]]
-    are_names = all(re.fullmatch(r"[^\W\d][\w .()/-]{0,60}", name) for name in first) and len(set(map(str.lower, first))) == len(first)
+    """The names in the first row where it is a header, and whether that is certain; a column without one is called after its place."""
+    first = [name.strip() or f"column_{place}" for place, name in enumerate(rows[0], start=1)]
+    known = sum(map(is_known, first))
+    are_plain = all(re.fullmatch(r"[^\W\d][\w .()/-]{0,60}", name) for name in first)
+    # Names with other signs in them are a header where some are known, and none may be a person's or a time.
+    are_odd = known > 1 and all(re.fullmatch(r"(?=.*[^\W\d])[^@]{1,60}", name) for name in first)
+    are_names = (are_plain or are_odd) and len(set(map(str.lower, first))) == len(first)
     if not are_names or len(rows) == 1:
-        return (first, False) if are_names and any(map(is_known, first)) else (None, True)
+        return (first, False) if are_names and known else (None, not known)
     has_numbers = any(all(re.fullmatch(r"[\d.:\-T/ Z+]+", row[place] or "0") for row in rows[1:]) for place in range(len(first)))
     is_value = any(first[place] == row[place].strip() for row in rows[1:] for place in range(len(first)))
     if has_numbers and not is_value:
-        return first, True
+        return first, are_plain
     # What is no known name may be the name of a person.
-    return (None if is_value or not any(map(is_known, first)) else first, False)
+    return (None if is_value or not known else first, False)

@@ -10,6 +10,7 @@ from clickmill.contracts.events import EVENT_TYPES
 from clickmill.ingest.guess import Sample
 from clickmill.ingest.guess_numbers import Marks, is_number, marks
 from clickmill.ingest.guess_words import (
+    ENVELOPES,
     EVENT_AT,
     EVENT_ID,
     EVENT_TYPE,
@@ -17,6 +18,7 @@ from clickmill.ingest.guess_words import (
     MAYBE_SALES,
     NAMES,
     NUMBERS,
+    OF_THE_OBJECT,
     SITE_ID,
     TIMES,
     bare,
@@ -155,9 +157,18 @@ def _exploded(sample: Sample) -> str | None:
 
 
 def _named(words: str, fields: Iterable[str]) -> str | None:
-    """The field whose name is the first of the words; a field deeper down counts by its last name."""
-    names = [(word, path) for path in fields for word in (bare(path), bare(path.rsplit(".", 1)[-1]))]
+    """The field whose name is the first of the words; of an item before others, and of those one that lies less deep."""
+    ordered = sorted(fields, key=lambda path: (not path.startswith("item."), path.count(".")))
+    names = [(name, path) for path in ordered for name in _names(path)]
     return next((path for word in words.split() for name, path in names if name == word), None)
+
+
+def _names(path: str) -> set[str]:
+    """What a field may be called: by its whole path, its last two names or its last one. The id of a user is no id of the event."""
+    *above, last = path.split(".")
+    names = {bare(path), bare("".join([*above[-1:], last]))}
+    tells_nothing = bare(last) in OF_THE_OBJECT and above and bare(above[-1]) not in ENVELOPES
+    return names if tells_nothing else names | {bare(last)}
 
 
 def _are_numbers(found: list[str]) -> bool:

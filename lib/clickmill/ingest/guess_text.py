@@ -10,6 +10,7 @@ from clickmill.contracts.errors import UsageError
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.ingest.guess import Sample, look
 from clickmill.ingest.guess_roles import Roles, roles
+from clickmill.ingest.guess_words import OF_THE_OBJECT, bare
 from clickmill.ingest.source import COLUMNS, Source, parse
 
 _NAME_DATE = r"(?<!\d)(20\d{2}-?\d{2}-?\d{2})(?!\d)(?=[^/]*$)"
@@ -96,8 +97,8 @@ def _like(sample: Sample, known: Mapping[str, Source]) -> str | None:
 
 
 def _read(sample: Sample, path: Path) -> list[str]:
-    suffixes = "".join(re.findall(r"[.][a-z]+", path.name.lower())[-2:]).removesuffix(".gz")
-    suffix = suffixes[suffixes.rfind(".") :] if suffixes else ""
+    suffixes = [part for part in re.findall(r"[.][A-Za-z]+", path.name)[-2:] if part.lower() != ".gz"]
+    suffix = suffixes[-1] if suffixes else ""
     lines = ["read:", f"  format: {sample.read['format']}"]
     lines += [f'  files: "*{suffix}*"'] if suffix else []
     for key, value in sample.read.items():
@@ -204,7 +205,7 @@ def _event_types(found: Roles) -> list[str]:
         kind = "item_view" if "item_id" in found.columns else "page_view"
         return [*lines, f"event_types: {{constant: {kind}}}", "# ? event_types: no field looks like one; what do these records tell of?"]
     told = {text: kind for text, kind in found.literals.items() if kind}
-    lines += ["event_types:", f"  from: {_plain(found.event_type)}", "  map:" if told else "  map: {}"]
+    lines += ["event_types:", f"  from: {_plain(found.event_type)}", "  map:"]
     lines += [f"    {_plain(text)}: {kind}" for text, kind in told.items()]
     rest = [text for text in found.literals if text not in told]
     lines += [f"  # ? event_types.map: {_plain(text)}" for text in rest]
@@ -213,7 +214,10 @@ def _event_types(found: Roles) -> list[str]:
 
 def _ids(found: Roles, sample: Sample) -> list[str]:
     if own_id := _own_id(found):
-        return ["ids:", f"  key: [{_plain(own_id)}]"]
+        lines = ["ids:", f"  key: [{_plain(own_id)}]"]
+        *above, last = own_id.split(".")
+        is_bare = bare(last) in OF_THE_OBJECT and "event" not in map(bare, above[-1:])
+        return [*lines, f"  # ? ids.key: is {own_id} the event's own, and not that of a user or an item?"] if is_bare else lines
     is_of_item = bool(found.event_at and found.event_at.startswith("item."))
     paths = [found.event_at, found.event_type, *(found.columns.get(name, (None,))[0] for name in ("order_id", "item_id", "page_url"))]
     key = [path for path in dict.fromkeys(paths) if path and (is_of_item or not path.startswith("item."))]

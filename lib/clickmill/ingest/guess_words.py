@@ -51,6 +51,10 @@ MAYBE_SALES = "order ordered orders"
 NUMBERS = {"quantity", "price", "rating", "position"}
 """Columns that hold numbers: a field of another kind is none of them, whatever it is called."""
 TIMES = {"received_at"}
+OF_THE_OBJECT = {"id", "uuid", "type"}
+"""Names that say nothing without that of the object they belong to: `customer.id`, `device.type`."""
+ENVELOPES = {"event", "record", "message", "hit", "action", "payload", "data", "body", "log"}
+"""Objects whose id or type is that of the event."""
 
 
 def bare(name: str) -> str:

@@ -156,6 +156,8 @@ class Column(Part):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, given: Any) -> Any:
+        if not isinstance(given, str | dict):
+            raise ValueError("expected a Spark SQL expression, in quotes where YAML reads it as something else, or {constant: ...}")
         return {"value": given} if isinstance(given, str) else given
 
     @model_validator(mode="after")
@@ -177,6 +179,7 @@ class EventTypes(Part):
     @field_validator("map", mode="before")
     @classmethod
     def _text_keys(cls, given: Any) -> Any:
+        given = {} if given is None else given
         return {str(key) if type(key) in (int, float) else key: value for key, value in given.items()} if isinstance(given, dict) else given
 
     @model_validator(mode="after")

@@ -96,7 +96,9 @@ class Source(Part):
         if _REQUIRED[self.table] not in self.columns:
             raise ValueError(f"columns.{_REQUIRED[self.table]}: missing; {TABLES[self.table].name} needs it")
         for key, value in {"event_types": self.event_types, "ids": self.ids}.items():
-            if (value is not None) != (self.table == "events"):
+            if value is None and self.table == "events":
+                raise ValueError(f"{key}: missing; {TABLES[self.table].name} needs it")
+            if value is not None and self.table != "events":
                 raise ValueError(f"{key}: expected for events, and only there")
         if self.table != "events" and (self.explode or self.day_only or self.landing_date.history):
             raise ValueError("explode, day_only and history belong to events")
@@ -139,6 +141,9 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key is a list or an object", problem_mark=key_node.start_mark)
+            if key_node.tag == "tag:yaml.org,2002:bool":
+                told = f"the key {key_node.value} is read as true or false; put it in quotes"
+                raise yaml.MarkedYAMLError(problem=told, problem_mark=key_node.start_mark)
             if key_node.tag in _NUMBERS and key_node.value != str(self.construct_object(key_node)):
                 # 01 is read as 1, 010 as 8 and 1.50 as 1.5: none is what stands in the data.
                 told = f"the key {key_node.value} is read as a number; put it in quotes"
@@ -173,8 +178,18 @@ def parse(text: str, file_name: str) -> Source:
     return source
 
 
+_EXPECTED = {
+    "string_type": "text; put it in quotes",
+    "list_type": "a list: [..., ...]",
+    "bool_type": "true or false",
+    "dict_type": "keys and values",
+}
+"""What the messages of the validator call by the names of Python."""
+
+
 def _told(error: ValidationError) -> str:
-    first = error.errors()[0]
+    # A key that is not known may be the one that is missing, misspelt.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"] if str(part) not in ("constrained-str", "literal[False]"))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
@@ -190,4 +205,6 @@ def _told(error: ValidationError) -> str:
         message = f"no such key; expected one of {', '.join(field.alias or name for name, field in known.items())}"
     elif first["type"] == "missing":
         message = "missing"
+    elif first["type"] in _EXPECTED:
+        message = f"expected {_EXPECTED[first['type']]}"
     return f"{key}: {message}" if key else message
