@@ -55,10 +55,9 @@ def test_there_was_enough_to_find_and_the_second_family_is_counted(findings: dic
 
 
 def test_a_model_that_learned_tastes_is_nearer_to_the_oracle_than_popularity_and_chance(findings: dict[int, dict[str, Finding]]) -> None:
-    for found in findings.values():
-        chance = found["recall@20 of chance, of the oracle's"].share
-        assert found["recall@20 of popular, of the oracle's"].share > 5 * chance
-    als, popular = (sum(found[f"recall@20 of {name}, of the oracle's"].share for found in findings.values()) for name in ("als", "popular"))
-    assert als > popular
     way = "recall@20 of that model, of the way from the popular list to the oracle"
-    assert sum(found[way].share for found in findings.values()) > 0
+    for found in findings.values():
+        als, popular, chance = (found[f"recall@20 of {name}, of the oracle's"].share for name in ("als", "popular", "chance"))
+        assert als > popular > 5 * chance
+    # Half of the oracle's recall is within reach of the popular list; the way from there to the oracle is not.
+    assert sum(found[way].share for found in findings.values()) > 0.1 * len(findings)
