@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.errors import BadData
+from clickmill.ingest import failures
 from clickmill.ingest.parts import Read
 from clickmill.ingest.records import PLACE, Records, named, no_map
 from clickmill.ingest.source import Source
@@ -25,7 +26,7 @@ def header(source: Source, first_line: str | None, file: str) -> tuple[str, ...]
     """
     read, line = source.read, first_line or ""
     if "\r" in line:
-        raise BadData(f"{file}: has lines that end in a carriage return alone; expected line feeds, with or without one before them")
+        raise failures.no_line_feeds(file)
     found = re.findall(_field_pattern(read, end=r"\Z"), read.sep + line)
     if read.quote_char and read.sep.join(found) != line:
         raise BadData(f"{file}: the quoting of the header is broken; read.quote of the source says {read.quote_char}")

@@ -22,6 +22,11 @@ _UNREADABLE = (
 )
 
 
+def no_line_feeds(file: str) -> BadData:
+    """The error of a file whose lines end as those of old Macintoshes do."""
+    return BadData(f"{file}: has lines that end in a carriage return alone; expected line feeds, with or without one before them")
+
+
 @contextmanager
 def told(source_name: str) -> Iterator[None]:
     """Tell what Spark raised while files were read and mapped.

@@ -17,6 +17,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from clickmill.contracts.errors import BadData, UsageError
+from clickmill.ingest import failures
 from clickmill.ingest.guess_words import is_known
 from clickmill.ingest.parts import compiled
 from clickmill.ingest.records import quoted
@@ -64,7 +65,7 @@ def look(path: Path, known: Mapping[str, Source]) -> Sample:
     if sum(not (one.isprintable() or one.isspace()) for one in text) > _MOST_UNPRINTED * len(text):
         raise BadData(f"{path.name}: is no text, and neither gzip nor Parquet")
     if "\r" in text and "\n" not in text:
-        raise BadData(f"{path.name}: has lines that end in a carriage return alone; expected line feeds, with or without one before them")
+        raise failures.no_line_feeds(path.name)
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     # The last line may be cut where the look ends.
     lines = [line for line in (lines[:-1] if len(head) >= _BYTES else lines) if line.strip()][:_RECORDS]

@@ -156,9 +156,11 @@ class Column(Part):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, given: Any) -> Any:
-        if not isinstance(given, str | dict):
-            raise ValueError("expected a Spark SQL expression, in quotes where YAML reads it as something else, or {constant: ...}")
-        return {"value": given} if isinstance(given, str) else given
+        if isinstance(given, str):
+            return {"value": given}
+        if isinstance(given, dict):
+            return given
+        raise ValueError("expected a Spark SQL expression, in quotes where YAML reads it as something else, or {constant: ...}")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
