@@ -63,7 +63,7 @@ dist/environment.tar.gz: requirements/core.txt
 
 LOCK := $(UV) pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 lock: setup ## resolve requirements/*.in anew into the hashed locks
-	@$(LOCK) requirements/{core,train,demo,dev,build}.in -o requirements/lock.txt
+	@$(LOCK) requirements/{core,train,demo,notebooks,dev,build}.in -o requirements/lock.txt
 	@$(LOCK) requirements/core.in -c requirements/lock.txt -o requirements/core.txt
 	@$(LOCK) requirements/boot.in -o requirements/boot.txt
 	@$(LOCK) --no-deps --no-binary horovod requirements/horovod.in -o requirements/horovod.txt

@@ -36,6 +36,6 @@ setup(
     packages=[*find_packages("lib"), *packages],
     package_data={name: [DATA[folder.split("/")[0]]] for name, folder in packages.items()},
     install_requires=requirements("core"),
-    extras_require={group: requirements(group) for group in ("train", "demo", "dev")},
+    extras_require={group: requirements(group) for group in ("train", "demo", "notebooks", "dev")},
     entry_points={"console_scripts": ["clickmill = clickmill.cli:main"]},
 )

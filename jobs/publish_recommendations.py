@@ -5,8 +5,7 @@ Each site gets the lists of the model that was proven best, popular items where 
 
 from clickmill import job
 from clickmill.contracts.tables import CANDIDATES, EVALUATIONS, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS, USERS_WITHOUT_LIST
-from clickmill.publish import audit, choice
-from clickmill.publish import recommendations as lists
+from clickmill.publish import audit, choice, recommendations
 
 READS = (CANDIDATES.window(1), EVALUATIONS.window(1), INTERACTIONS.window("models.window_days"), ITEMS.up_to(), USERS.up_to())
 WRITES = (RECOMMENDATIONS, USERS_WITHOUT_LIST)
@@ -14,14 +13,18 @@ CONFIG = ("evaluation", "publish", "shop")
 
 
 def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.Inputs) -> job.Outputs:
-    kept, candidates = lists.bought(inputs[INTERACTIONS]), inputs.keep(_judged(inputs))
-    rules = conf.publish.model_dump() | {"kept": kept, "release_id": inputs.run_id}
-    made = inputs.keep(lists.recommendations(candidates, _choice(inputs), **rules))
-    return {RECOMMENDATIONS: made, USERS_WITHOUT_LIST: lists.users_without_list(candidates, made, release_id=inputs.run_id)}
+    kept, candidates = recommendations.bought(inputs[INTERACTIONS]), inputs.keep(_judged(inputs))
+    rules = {"kept": kept, "release_id": inputs.run_id, **conf.publish.model_dump()}
+    made = inputs.keep(recommendations.recommendations(candidates, _choice(inputs), **rules))
+    return {RECOMMENDATIONS: made, USERS_WITHOUT_LIST: recommendations.users_without_list(candidates, made, release_id=inputs.run_id)}
 
 
 def check(written: job.Written, inputs: job.Inputs) -> dict[str, int]:
     return audit.counts(written[RECOMMENDATIONS], written[USERS_WITHOUT_LIST], _judged(inputs), inputs.keep(_choice(inputs)))
+
+
+def reached(inputs: job.Inputs) -> list[job.Reached]:
+    return choice.reached(inputs[EVALUATIONS], _choice(inputs))
 
 
 def _choice(inputs: job.Inputs) -> job.DataFrame:
@@ -29,9 +32,8 @@ def _choice(inputs: job.Inputs) -> job.DataFrame:
 
 
 def _judged(inputs: job.Inputs) -> job.DataFrame:
-    frames = (inputs[table] for table in (CANDIDATES, INTERACTIONS, ITEMS, USERS))
-    rules = {"zone": inputs.conf.shop.zone, "excludes_bought": inputs.conf.publish.excludes_bought}
-    return lists.under_rules(*frames, as_of=inputs.days.last, **rules)
+    frames, conf = (inputs[table] for table in (CANDIDATES, INTERACTIONS, ITEMS, USERS)), inputs.conf
+    return recommendations.under_rules(*frames, as_of=inputs.days.last, zone=conf.shop.zone, excludes_bought=conf.publish.excludes_bought)
 
 
 if __name__ == "__main__":

@@ -2,22 +2,23 @@
 
 import json
 import os
+import re
 import socket
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from pyspark.sql import functions as F
 
 from builders import DAY, NEXT_DAY, at, frame
-from clickmill import config, execution, staleness
-from clickmill.contracts import suite
+from clickmill import config, execution, locks, staleness
+from clickmill.contracts import faults, suite
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData, GateRefused, TableHeld
-from clickmill.contracts.tables import IDENTITIES, IDS, ITEMS, SESSIONS, VALUE_RANGES
+from clickmill.contracts.tables import IDENTITIES, IDS, ITEMS, RUNS, VALUE_RANGES
 from clickmill.lake import Lake
-from clickmill.ledger import Ledger, held
+from clickmill.ledger import Ledger
 
 
 @pytest.fixture
@@ -165,15 +166,6 @@ def test_a_changed_input_another_config_other_rules_and_nothing_else_make_a_day_
     assert changed in [one.reasons for one in staleness.stale({"counts": job}, conf, Ledger(lake))]
 
 
-def test_a_lock_without_a_word_in_it_is_told_with_its_place(spark, lake) -> None:
-    (Path(lake.root) / "locks").mkdir(parents=True, exist_ok=True)
-    told = r"clean.sessions: a run is taking it just now; if none is, delete .*clean.sessions.json"
-    for text in ("", "[]", "5"):
-        (Path(lake.root) / "locks" / f"{SESSIONS.name}.json").write_text(text)
-        with pytest.raises(TableHeld, match=told), held(lake, [SESSIONS], "run1", at("10:00")):
-            pass
-
-
 def test_what_is_read_whole_holds_later_days_too_and_makes_nothing_stale(spark, lake, conf) -> None:
     execution.execute(writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY, "v2")]), conf, Days(DAY, NEXT_DAY), spark)
     seen_rows = []
@@ -188,27 +180,29 @@ def test_what_is_read_whole_holds_later_days_too_and_makes_nothing_stale(spark, 
     assert seen_rows == [2] and staleness.stale({"looks": job}, conf, Ledger(lake)) == []
 
 
-def test_a_table_that_a_living_run_holds_is_refused_and_that_of_a_dead_one_taken_over(spark, lake) -> None:
-    with held(lake, [SESSIONS, IDENTITIES], "run1", at("10:00")):
-        with (
-            pytest.raises(
-                TableHeld, match=rf"clean.identities: run run1 on {socket.gethostname()} \(pid {os.getpid()}\) holds it since"
-            ) as refusal,
-            held(lake, [IDENTITIES], "run2", at("10:01")),
-        ):
-            pass
-        assert refusal.value.exit_code == 4
-    dead = {"run_id": "run3", "host": socket.gethostname(), "pid": 2**22 + 1, "since": "then"}
-    lock = f"{lake.root}/locks/clean.identities.json"
-    Path(lock).write_text(json.dumps(dead))
-    with held(lake, [IDENTITIES], "run4", at("10:02")):
-        assert "run4" in Path(lock).read_text()
-    assert not Path(lock).exists()
+def test_a_second_run_is_turned_away_while_the_first_lives_and_is_entered_as_held(spark, lake, conf) -> None:
+    with locks.held(lake.locks(), [IDENTITIES.name], "run1"), pytest.raises(TableHeld) as refusal:
+        execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    who = rf"clean.identities: run run1 on {socket.gethostname()} \(pid {os.getpid()}\) holds it since \d{{4}}-"
+    assert re.match(who, str(refusal.value)) and refusal.value.exit_code == 4
+    assert [(row.status, row.exit_code) for row in lake.read(RUNS).collect()] == [("held", 4)]
+    execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    assert seen(lake) == [("2024-05-16", "v1")]
+
+
+def test_a_run_that_lost_its_lock_admits_and_undoes_nothing(spark, lake, conf, monkeypatch) -> None:
+    def lost() -> None:
+        other = replace(locks._me("other"), since="just now")
+        assert lake.locks().create(f"{IDENTITIES.name}.00000002.json", json.dumps(asdict(other)))
+
+    monkeypatch.setitem(faults.armed, "run.checked", lost)
+    with pytest.raises(TableHeld, match=r"run other .* this run had not renewed its lock"):
+        execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    assert Ledger(lake).admitted(IDENTITIES) == {}
+    assert lake.head(IDENTITIES) == 1, "what lies there now is the other run's, to keep or to undo"
 
 
 def test_every_run_is_entered_with_its_end(spark, lake, conf) -> None:
-    from clickmill.contracts.tables import RUNS
-
     execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
     with pytest.raises(BadData):
         execution.execute(ranges_of_identities(), conf, Days(NEXT_DAY, NEXT_DAY), spark)

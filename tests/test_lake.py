@@ -44,7 +44,7 @@ def test_appended_rows_are_read_back_alone_with_their_types(spark, lake: Lake) -
             "user_id": name,
         }
 
-    lake.ensure(RAW_USERS)
+    lake.ensure(RAW_USERS, {})
     lake.write(frame(spark, RAW_USERS, [user("00123", DAY)]), RAW_USERS, Days(DAY, DAY), {})
     written = lake.write(frame(spark, RAW_USERS, [user("00124", DAY), user("00125", NEXT_DAY)]), RAW_USERS, Days(DAY, NEXT_DAY), {})
     assert sorted((row.user_id, row.landing_date) for row in lake.rows_of(written).collect()) == [("00124", DAY), ("00125", NEXT_DAY)]
@@ -53,13 +53,13 @@ def test_appended_rows_are_read_back_alone_with_their_types(spark, lake: Lake) -
 
 def test_a_range_of_days_is_written_with_one_file_a_day(spark, lake: Lake) -> None:
     rows = [raw_event(f"2024-05-{day} 10:{n:02d}") for day in (16, 17, 18) for n in range(30)]
-    lake.ensure(RAW_EVENTS)
+    lake.ensure(RAW_EVENTS, {})
     lake.write(frame(spark, RAW_EVENTS, rows).repartition(8), RAW_EVENTS, Days(DAY, rows[-1]["event_date"]), {})
     assert len(lake.read(RAW_EVENTS).inputFiles()) == 3
 
 
 def test_a_table_is_published_with_comments_and_for_readers_of_version_one(spark, lake: Lake) -> None:
-    lake.ensure(RAW_EVENTS)
+    lake.ensure(RAW_EVENTS, {})
     detail = spark.sql(f"describe detail delta.`{lake.path(RAW_EVENTS)}`").first()
     assert detail.minReaderVersion == 1 and detail.partitionColumns == ["landing_date"]
     columns = {row.col_name: row.comment for row in spark.sql(f"describe delta.`{lake.path(RAW_EVENTS)}`").collect()}

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from clickmill.contracts import resources
+from clickmill.contracts import faults, resources
 from clickmill.contracts.errors import UsageError
 from clickmill.ingest.source import Source, parse
 from clickmill.sections import Sections
@@ -37,6 +37,8 @@ def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
     merged = _yaml("conf/base.yaml")
     differences = _yaml(f"conf/{env}.yaml", missing=f"no environment is called {env}; there are {', '.join(environments())}")
     _merge(merged, differences, f"conf/{env}.yaml")
+    if env == "test" and "CLICKMILL_KILL_AT" in os.environ:
+        faults.armed[os.environ["CLICKMILL_KILL_AT"]] = faults.kill
     root = os.environ.get("CLICKMILL_LAKE")
     if root:
         merged["lake"]["root"] = root

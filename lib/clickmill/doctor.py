@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 
 from clickmill.config import cache_folder
 from clickmill.contracts.errors import ClickmillError
-from clickmill.contracts.tables import RELEASES
+from clickmill.contracts.tables import DAYS
 from clickmill.lake import Lake
 
 _PINNED = {
@@ -108,18 +108,13 @@ def _memory() -> Finding:
 
 
 def _round_trip(spark: SparkSession) -> str:
-    row = {
-        "release_id": "r",
-        "table": "t",
-        "version": 1,
-        "as_of_date": date(2024, 2, 29),
-        "run_id": "x",
-        "released_at": datetime(2024, 2, 29, 23, 30),
-    }
+    made_at = datetime(2024, 2, 29, 23, 30)
+    row = {"table": "t", "day": date(2024, 2, 29), "content_hash": "1", "row_count": 1, "version": 1, "job": "j", "run_id": "r"}
+    row |= {"code_version": "0", "config_hash": "0", "inputs": "{}", "admitted_at": made_at}
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(spark, folder)
-        lake.append_rows(RELEASES, [row])
-        back = [one.asDict() for one in lake.read(RELEASES).collect()]
+        lake.append_rows(DAYS, [row], {})
+        back = [one.asDict() for one in lake.read(DAYS).collect()]
     if back != [row]:
         raise ClickmillError("the row that was read is not the row that was written")
     return "a row was written and read"

@@ -8,37 +8,25 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 import clickmill
-from clickmill import log, quality, session
+from clickmill import locks, log, releases, session
+from clickmill.admission import Checked, TableResult, checked
 from clickmill.config import Config
 from clickmill.contracts import suite
 from clickmill.contracts.days import Days
-from clickmill.contracts.errors import ClickmillError, GateRefused
+from clickmill.contracts.errors import BadData, ClickmillError, GateRefused, UsageError
+from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import REJECTS, RUNS
-from clickmill.inputs import Inputs, Job, hashes_of, pinned
-from clickmill.lake import DayFacts, Lake, Written, facts_by_day
-from clickmill.ledger import Admission, Ledger, held
+from clickmill.contracts.tables import RUNS, SERVED
+from clickmill.inputs import Inputs, Job, pinned
+from clickmill.lake import Lake, Written
+from clickmill.ledger import Ledger, enter
+from clickmill.releases import Release, Releases
 
 Progress = Callable[[str], None]
-_OF_THE_PLACE = ("lake", "landing", "run")  # sections that say where and how a run works, not what comes out
-
-
-@dataclass(frozen=True)
-class TableResult:
-    """What a run did to one table."""
-
-    table: Table
-    row_count: int
-    day_count: int
-    warnings: tuple[str, ...]
-
-    def plus(self, later: "TableResult") -> "TableResult":
-        """What two slices of one run did to the same table."""
-        return TableResult(self.table, self.row_count + later.row_count, self.day_count + later.day_count, self.warnings + later.warnings)
+_OF_THE_PLACE = ("lake", "landing", "releases", "run")  # sections that say where and how a run works, not what comes out
 
 
 @dataclass
@@ -90,8 +78,10 @@ def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, prog
     logger.info("started", days=str(days))
     status, code, message = "failed", 1, "unexpected error, see the log file"
     try:
-        with held(lake, job.WRITES, result.run_id, started_at), session.set_for(spark, getattr(job, "SPARK_CONF", {})):
-            _run_and_admit(job, conf, days, lake, result, progress)
+        publishes = any(table.is_served for table in job.WRITES)
+        names = [table.name for table in (SERVED if publishes else job.WRITES)]
+        with locks.held(lake.locks(), names, result.run_id) as hold, session.set_for(spark, getattr(job, "SPARK_CONF", {})):
+            (_run_and_release if publishes else _run_and_admit)(_Run(job, conf, lake, hold, result, progress))
         status, code, message = "done", 0, ""
         return result
     except ClickmillError as error:
@@ -103,94 +93,104 @@ def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, prog
         _enter_run(lake, result, started_at, status, code, message)
 
 
-def _run_and_admit(job: Job, conf: Config, days: Days, lake: Lake, result: RunResult, progress: Progress) -> None:
-    progress(f"{result.job}: reading")
+@dataclass(frozen=True)
+class _Run:
+    """One slice of a run, once it holds its tables."""
+
+    job: Job
+    conf: Config
+    lake: Lake
+    hold: locks.Hold
+    result: RunResult
+    progress: Progress
+
+    @property
+    def note(self) -> dict[str, object]:
+        """What each commit of the run says of itself."""
+        result = self.result
+        made_of: dict[str, object] = {"inputs": result.versions} if result.versions else {}
+        return {"run_id": result.run_id, "code_version": clickmill.__version__, "config_hash": result.config_hash, **made_of}
+
+    def pinned(self, ledger: Ledger) -> Inputs:
+        self.progress(f"{self.result.job}: reading")
+        inputs = pinned(self.job.READS, self.conf, self.result.days, self.lake, ledger, self.result.run_id)
+        self.result.versions = inputs.versions
+        return inputs
+
+    def written(self, inputs: Inputs, *, staged: bool) -> dict[Table, Written]:
+        """Write what the job makes of its inputs, each table in one commit: the table itself, or its staging table."""
+        outputs = self.job.run(self.lake.spark, self.conf, self.result.days, inputs)
+        made = {}
+        for table in self.job.WRITES:
+            self.progress(f"{self.result.job}: writing {table.name}")
+            self.hold.confirm()
+            made[table] = self.lake.write(outputs[table], table.staging() if staged else table, self.result.days, self.note)
+        return made
+
+    def checked(self, ledger: Ledger, inputs: Inputs, written: dict[Table, Written]) -> Checked:
+        self.progress(f"{self.result.job}: checking")
+        found = checked(self.job, self.result.job, self.result.config_hash, self.lake, ledger, inputs, written)
+        self.result.tables, self.result.counts = found.tables, found.counts
+        faultpoint("run.checked")
+        return found
+
+
+def _run_and_admit(run: _Run) -> None:
+    """Write the tables, and admit their days when all is well; else they are as they were before."""
+    lake, job = run.lake, run.job
     for table in job.WRITES:
-        lake.ensure(table)
+        lake.ensure(table, run.note)
     ledger = Ledger(lake)
     for table in job.WRITES:
-        if ledger.recover(table):
-            log.bound(run_id=result.run_id, job=result.job, table=table.name).warning("undid a write that was never admitted")
-    inputs = pinned(job.READS, conf, days, lake, ledger, result.run_id)
-    result.versions = inputs.versions
-    note = {
-        "run_id": result.run_id,
-        "code_version": clickmill.__version__,
-        "config_hash": result.config_hash,
-        "inputs": inputs.versions,
-    }
-    written: list[Written] = []
+        if ledger.recover(table, run.note):
+            log.bound(run_id=run.result.run_id, job=run.result.job, table=table.name).warning("undid a write that was never admitted")
+    inputs = run.pinned(ledger)
     try:
-        outputs = job.run(lake.spark, conf, days, inputs)
-        for table in job.WRITES:
-            progress(f"{result.job}: writing {table.name}")
-            written.append(lake.write(outputs[table], table, days, note))
-        ledger.admit(_checked(job, lake, ledger, inputs, written, result, progress))
+        admissions = run.checked(ledger, inputs, run.written(inputs, staged=False)).admissions
+        run.hold.confirm()
+        ledger.admit(admissions, run.result.run_id)
     except BaseException:
-        for one in written:
-            lake.restore(one.table, one.before)
+        run.hold.confirm()  # what another run holds by now is not ours to undo
+        for table in job.WRITES:
+            Ledger(lake).recover(table, run.note)
         raise
     finally:
         inputs.release()
 
 
-def _checked(
-    job: Job, lake: Lake, ledger: Ledger, inputs: Inputs, written: list[Written], result: RunResult, progress: Progress
-) -> list[Admission]:
-    """Read back what was written, check the counts of the job, gate each table, and say which days may be admitted."""
-    rows = {one.table: lake.rows_of(one) for one in written}
-    if hasattr(job, "check"):
-        progress(f"{result.job}: counting")
-        result.counts = job.check(rows, inputs)
-    admissions: list[Admission] = []
-    for one in written:
-        progress(f"{result.job}: checking {one.table.name}")
-        facts = facts_by_day(rows[one.table], one.table)
-        result.tables.append(_gated(rows, one.table, facts, inputs, result))
-        touched = sorted({fact.day for fact in facts} | ({result.days.last} if one.table.write == "last_day" else set(result.days)))
-        # What is appended to a day leaves its rows as they were made: the day goes on saying how the oldest of them were.
-        kept = ledger.admitted(one.table) if one.table.write == "append" else {}
-        by_day = {fact.day: fact for fact in facts}
-        if grown := [day for day in touched if day in kept]:
-            # It holds more rows than this run's: it is admitted as it stands now.
-            whole = lake.read(one.table, one.version).where(F.col(str(one.table.day)).isin(grown))
-            by_day |= {fact.day: fact for fact in facts_by_day(whole, one.table)}
-        admissions += [_admission(by_day.get(day, DayFacts(day, "0", 0)), one, result, kept.get(day)) for day in touched]
-    # A day may be made of one that this same run wrote: what was left open the day before.
-    now = ledger.after(admissions)
-    made_of = {day: hashes_of(job, day, inputs.conf, now) for day in {one.day for one in admissions}}
-    return [replace(one, inputs=made_of[one.day]) for one in admissions]
-
-
-def _admission(fact: DayFacts, one: Written, result: RunResult, kept: Admission | None) -> Admission:
-    return Admission(
-        table=one.table.name,
-        day=fact.day,
-        content_hash=fact.content_hash,
-        row_count=fact.row_count,
-        version=one.version,
-        job=result.job,
-        run_id=result.run_id,
-        code_version=kept.code_version if kept else clickmill.__version__,
-        config_hash=kept.config_hash if kept else result.config_hash,
-        inputs={},
-        admitted_at=_now(),
-    )
-
-
-def _gated(rows: dict[Table, DataFrame], table: Table, facts: list[DayFacts], inputs: Inputs, result: RunResult) -> TableResult:
-    before_split = inputs.before_split.get(table)
-    verdict = quality.gate(
-        rows[table],
-        table,
-        rows_written={fact.day: fact.row_count for fact in facts},
-        docs_folder=f"{log.folder()}/data_docs",
-        rejects=rows[REJECTS] if before_split is not None and REJECTS in rows else None,
-        before_split=before_split,
-    )
-    if not verdict.passed:
-        raise GateRefused(f"{table.name} {result.days}: {verdict.reason}; the table is as it was before")
-    return TableResult(table, sum(fact.row_count for fact in facts), len(facts), verdict.warnings)
+def _run_and_release(run: _Run) -> None:
+    """Stage the tables, audit exactly what was staged, and serve it as one release; else the one before stays served."""
+    lake, job, days = run.lake, run.job, run.result.days
+    for table in job.WRITES:
+        lake.ensure(table, run.note)
+        lake.ensure(table.staging(), run.note)
+    known, ledger = Releases(lake), Ledger(lake)
+    releases.finish(known, run.hold)
+    if known.current is not None and known.current.as_of_date > days.last:
+        raise UsageError(f"the release of {known.current.as_of_date} is served; one of {days.last} would put older lists in its place")
+    inputs = run.pinned(ledger)
+    try:
+        written = run.written(inputs, staged=True)
+        faultpoint("releases.staged")
+        staged = {table.name: one.version for table, one in written.items()}
+        draft = Release(run.result.run_id, days.last, staged_versions=staged)
+        try:
+            found = run.checked(ledger, inputs, written)
+        except (BadData, GateRefused) as error:
+            raise releases.refuse(known, draft, str(error), is_sound=False) from None
+        reached = job.reached(inputs) if hasattr(job, "reached") else []
+        draft = replace(
+            draft,
+            row_counts={one.table: one.row_count for one in found.admissions},
+            reached={site.site_id: site.value for site in reached},
+        )
+        told = releases.faults(draft, reached, known.current, lake, **run.conf.releases.floors())
+        if told:
+            raise releases.refuse(known, draft, "; ".join(told), is_sound=True)
+        served = releases.serve(known, run.hold, draft)
+        ledger.admit([replace(one, version=served.versions[one.table]) for one in found.admissions], run.result.run_id)
+    finally:
+        inputs.release()
 
 
 def _enter_run(lake: Lake, result: RunResult, started_at: datetime, status: str, code: int, message: str) -> None:
@@ -209,7 +209,7 @@ def _enter_run(lake: Lake, result: RunResult, started_at: datetime, status: str,
         "counts": json.dumps(result.counts, sort_keys=True),
         "message": message or None,
     }
-    lake.append_rows(RUNS, [run])
+    enter(lake, RUNS, [run], result.run_id)
 
 
 def _now() -> datetime:

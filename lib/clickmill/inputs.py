@@ -60,6 +60,7 @@ class Job(Protocol):
     SPARK_CONF              SQL properties that must hold for the length of the run
     CONFIG                  sections of the config that its rows depend on; all, where it does not say
     TAKES                   events, items or users: what it reads of landing files
+    reached(inputs)         of a job that publishes: what the lists of each site are known to reach
     """
 
     __name__: str

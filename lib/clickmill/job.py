@@ -17,6 +17,7 @@ from clickmill import config, execution, log, session, terminal
 from clickmill.config import Config
 from clickmill.contracts.days import EARLIEST, LATEST, Days
 from clickmill.contracts.errors import ClickmillError, UsageError
+from clickmill.contracts.reached import Reached
 from clickmill.contracts.table import Table
 from clickmill.ingest import ingest
 from clickmill.inputs import Inputs, Job, Outputs, days_of
@@ -27,7 +28,20 @@ CODE_VERSION = clickmill.__version__
 Written = Mapping[Table, DataFrame]
 """The rows that a run has just written, read back, by table."""
 
-__all__ = ["CODE_VERSION", "Config", "DataFrame", "Days", "Inputs", "Outputs", "SparkSession", "Written", "main", "perform", "told"]
+__all__ = [
+    "CODE_VERSION",
+    "Config",
+    "DataFrame",
+    "Days",
+    "Inputs",
+    "Outputs",
+    "Reached",
+    "SparkSession",
+    "Written",
+    "main",
+    "perform",
+    "told",
+]
 
 DateOption = Annotated[str, typer.Option("--date", metavar="DAY", help="First (or only) day, YYYY-MM-DD, in the zone of the shop.")]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")]

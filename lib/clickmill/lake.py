@@ -6,9 +6,11 @@ the commit (`userMetadata`), and can be undone by `restore`.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,20 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import MapType
 
+from clickmill import commits
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
+from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.hashing import hash_of
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.table import Table
+from clickmill.folders import Folder, folder
 
 # Readers of protocol version 1 do not know deletion vectors: some return deleted rows, others refuse the table.
+Note = Mapping[str, object]
+"""What a commit says of itself in `userMetadata`: the run, code and config that made it, and of which versions of which tables."""
+
+_NOTE = "spark.databricks.delta.commitInfo.userMetadata"
 _PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
 
 
@@ -57,10 +66,14 @@ class Lake:
     def path(self, table: Table) -> str:
         return f"{self.root}/{table.name.replace('.', '/')}"
 
-    def exists(self, table: Table) -> bool:
-        return DeltaTable.isDeltaTable(self.spark, self.path(table))
+    def locks(self) -> Folder:
+        """Where it is told who holds which table."""
+        return folder(self.spark, f"{self.root}/locks")
 
-    def ensure(self, table: Table) -> None:
+    def exists(self, table: Table) -> bool:
+        return bool(commits.versions(self._log(table)))
+
+    def ensure(self, table: Table, note: Note) -> None:
         """Create the table, empty, with the comments of its contract, where it is not there yet."""
         if self.exists(table):
             return
@@ -69,13 +82,13 @@ class Lake:
             builder = builder.property(key, value)
         if table.day is not None:
             builder = builder.partitionedBy(table.day)
-        builder.execute()
+        with self._noted(note):
+            builder.execute()
+        faultpoint("lake.created")
 
     def head(self, table: Table) -> int:
         """The newest version of the table."""
-        row = DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").first()
-        assert row is not None
-        return int(row.version)
+        return commits.versions(self._log(table))[-1]
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Rows of one version (the newest when none is named); no rows where the table is not there yet."""
@@ -86,7 +99,7 @@ class Lake:
             reader = reader.option("versionAsOf", version)
         return conform(reader.load(self.path(table)), table)
 
-    def write(self, frame: DataFrame, table: Table, days: Days, note: Mapping[str, object]) -> Written:
+    def write(self, frame: DataFrame, table: Table, days: Days, note: Note) -> Written:
         """Replace the days of a run by `frame` in one commit, or append it, as the contract of the table says.
 
         A range of days, and what many landing files brought, is shuffled by day first, so
@@ -98,25 +111,45 @@ class Lake:
         rows = conform(frame, table)
         if table.day is not None and (len(days) > 1 or table.write == "append"):
             rows = rows.hint("rebalance", table.day)
-        writer = rows.write.format("delta").option("userMetadata", json.dumps(note, sort_keys=True))
+        writer = rows.write.format("delta")
         replaced = Days(days.last, days.last) if table.write == "last_day" else days
-        if table.write == "append":
-            writer.mode("append").save(self.path(table))
-        else:
-            where = f"{table.day} >= date'{replaced.first}' and {table.day} <= date'{replaced.last}'"
-            writer.mode("overwrite").option("replaceWhere", where).save(self.path(table))
-        return Written(table, replaced, self.head(table), before)
+        faultpoint("lake.writing")
+        with self._noted(note):
+            if table.write == "append":
+                writer.mode("append").save(self.path(table))
+            else:
+                where = f"{table.day} >= date'{replaced.first}' and {table.day} <= date'{replaced.last}'"
+                writer.mode("overwrite").option("replaceWhere", where).save(self.path(table))
+        faultpoint("lake.written")
+        since = takewhile(lambda one: one.version > before, commits.newest_first(self._log(table)))
+        mine = (one.version for one in since if one.note == _text(note))
+        return Written(table, replaced, next(mine, before), before)  # to append nothing is no commit
 
-    def restore(self, table: Table, version: int) -> None:
+    def restore(self, table: Table, version: int, note: Note) -> None:
         """Make `version` the content of the table again, in a commit of its own."""
-        DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(version)
+        faultpoint("lake.restoring")
+        with self._noted(note):
+            DeltaTable.forPath(self.spark, self.path(table)).restoreToVersion(version)
+        faultpoint("lake.restored")
 
-    def writes_since(self, table: Table, version: int) -> bool:
-        """True where the content may differ from that of `version`: the newest commit is neither it nor a return to it."""
-        newest = DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version", "operation", "operationParameters").first()
-        assert newest is not None
-        returned = newest.operation == "RESTORE" and newest.operationParameters.get("version") == str(version)
-        return bool(newest.version > version and not returned)
+    def holds(self, table: Table, version: int) -> bool:
+        """True where the content is that of `version`: the newest commit is it, or a return to it."""
+        newest = next(commits.newest_first(self._log(table)))
+        return version in (newest.version, newest.restored)
+
+    def note(self, table: Table, version: int | None = None) -> dict[str, Any]:
+        """What a commit said of itself; the newest one where no version is named. Nothing where it said nothing."""
+        log = self._log(table)
+        commit = next(commits.newest_first(log)) if version is None else commits.at(log, version)
+        return dict(json.loads(commit.note)) if commit and commit.note else {}
+
+    def asks_of_readers(self, table: Table, version: int) -> str | None:
+        """What the table asks of a reader beyond a version of the protocol, in words; None where that one will do."""
+        detail = DeltaTable.forPath(self.spark, self.path(table)).detail().select("minReaderVersion").first()
+        assert detail is not None
+        if detail.minReaderVersion <= version:
+            return None
+        return f"readers need version {detail.minReaderVersion} of the protocol, at most {version} may be asked of them"
 
     def rows_of(self, written: Written) -> DataFrame:
         """The rows that a write put into the table, read back: those of its days, or what it appended."""
@@ -130,17 +163,35 @@ class Lake:
         # Delta adds whole files; without deletion vectors and column mapping each is plain Parquet.
         return conform(self.spark.read.schema(table.schema).option("basePath", self.path(table)).parquet(*sorted(files)), table)
 
-    def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], note: Note) -> None:
         """Append a few rows that the driver has, in one commit; for the tables of the ledger."""
-        self.ensure(table)
+        self.ensure(table, note)
         ordered = [tuple(row[name] for name in table.columns) for row in rows]
-        local_frame(self.spark, ordered, table.schema).coalesce(1).write.format("delta").mode("append").save(self.path(table))
+        with self._noted(note):
+            local_frame(self.spark, ordered, table.schema).coalesce(1).write.format("delta").mode("append").save(self.path(table))
 
     def size_bytes(self, table: Table) -> int:
         """Bytes of the newest version."""
         row = DeltaTable.forPath(self.spark, self.path(table)).detail().select("sizeInBytes").first()
         assert row is not None
         return int(row.sizeInBytes)
+
+    def _log(self, table: Table) -> Folder:
+        return folder(self.spark, f"{self.path(table)}/_delta_log")
+
+    @contextmanager
+    def _noted(self, note: Note) -> Iterator[None]:
+        """Put a note into the commits that are made meanwhile; of what is not a write Delta takes it from the session alone."""
+        before = self.spark.conf.get(_NOTE, None)
+        self.spark.conf.set(_NOTE, _text(note))
+        try:
+            yield
+        finally:
+            self.spark.conf.unset(_NOTE) if before is None else self.spark.conf.set(_NOTE, before)
+
+
+def _text(note: Note) -> str:
+    return json.dumps(note, sort_keys=True)
 
 
 def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:

@@ -1,4 +1,4 @@
-"""The ledger: which days of which table were admitted, made of what; which runs there were; who holds a table.
+"""The ledger: which days of which table were admitted, and made of what.
 
 `ops.days` is appended to in one commit a run, so the tables that a job writes
 together are admitted together. The newest row of a (table, day) is its state.
@@ -6,21 +6,21 @@ together are admitted together. The newest row of a (table, day) is its state.
 
 import copy
 import json
-import os
-import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from pyspark.sql import functions as F
 
-from clickmill.contracts import hadoop
-from clickmill.contracts.errors import TableHeld
+from clickmill import locks
+from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import DAYS
-from clickmill.lake import Lake
+from clickmill.lake import Lake, Note
+
+LEDGER = "ops"
+"""The lock of the tables of the ledger, which is held for the length of one commit."""
 
 
 @dataclass(frozen=True)
@@ -75,80 +75,29 @@ class Ledger:
         """The version that the last admission named; 0, the empty table, before the first."""
         return max((one.version for one in self.admitted(table).values()), default=0)
 
-    def recover(self, table: Table) -> bool:
+    def recover(self, table: Table, note: Note) -> bool:
         """Undo what a run wrote and never got admitted, because it was killed between the two."""
         admitted = self.version(table)
-        newer = self.lake.writes_since(table, admitted)
-        if newer:
-            self.lake.restore(table, admitted)
-        return newer
+        is_newer = not self.lake.holds(table, admitted)
+        if is_newer:
+            self.lake.restore(table, admitted, note)
+        return is_newer
 
-    def admit(self, admissions: Sequence[Admission]) -> None:
-        self.lake.append_rows(DAYS, [{**vars(one), "inputs": json.dumps(dict(one.inputs), sort_keys=True)} for one in admissions])
+    def admit(self, admissions: Sequence[Admission], run_id: str) -> None:
+        """Enter the days that a run wrote, of all its tables, in one commit."""
+        faultpoint("ledger.admitting")
+        rows = [{**vars(one), "inputs": json.dumps(dict(one.inputs), sort_keys=True)} for one in admissions]
+        enter(self.lake, DAYS, rows, run_id)
+        faultpoint("ledger.admitted")
 
 
-@contextmanager
-def held(lake: Lake, tables: Sequence[Table], run_id: str, since: datetime) -> Iterator[None]:
-    """Hold the tables for one run, by one file each beside the tables; a holder of this host that is dead is taken over.
+def enter(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]], run_id: str) -> None:
+    """Append rows to a table of the ledger, one run after the other.
 
-    Raises  TableHeld naming the run, host, pid and since when
+    Runs of different jobs end at the same time, and a local disk does not promise
+    Delta that of two commits of one number one fails.
+
+    Raises  TableHeld when others kept it for minutes
     """
-    taken: list[Table] = []
-    try:
-        for table in sorted(tables, key=lambda one: one.name):
-            _take(
-                lake,
-                table,
-                {"run_id": run_id, "host": socket.gethostname(), "pid": os.getpid(), "since": since.isoformat(timespec="seconds")},
-            )
-            taken.append(table)
-        yield
-    finally:
-        for table in taken:
-            files, path = _lock(lake, table)
-            files.delete(path, False)
-
-
-def _take(lake: Lake, table: Table, owner: Mapping[str, Any]) -> None:
-    files, path = _lock(lake, table)
-    if files.exists(path):
-        other = _owner(lake, table, path.toString())
-        if other.get("host") != owner["host"] or _is_alive(int(other.get("pid", 0))):
-            who = f"run {other.get('run_id')} on {other.get('host')} (pid {other.get('pid')})"
-            raise TableHeld(f"{table.name}: {who} holds it since {other.get('since')}; wait for it to end")
-        files.delete(path, False)
-    try:
-        out = files.create(path, False)
-    except Exception as error:
-        if "already exists" in str(error):
-            raise TableHeld(f"{table.name}: another run took it just now; wait for it to end") from None
-        raise
-    out.write(bytearray(json.dumps(dict(owner)).encode()))
-    out.close()
-
-
-def _owner(lake: Lake, table: Table, path: str) -> dict[str, Any]:
-    row = lake.spark.read.text(path).first()
-    try:
-        found = json.loads(row.value if row is not None else "")
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        # Between its making and its first byte a lock is empty; one that stays so was left by a run that was killed there.
-        raise TableHeld(f"{table.name}: a run is taking it just now; if none is, delete {path}, which a killed run left")
-    return found
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _lock(lake: Lake, table: Table) -> tuple[Any, Any]:
-    """The file system of the lake, and where the lock of a table lies in it."""
-    return hadoop.at(lake.spark, f"{lake.root}/locks/{table.name}.json")
+    with locks.waited_for(lake.locks(), LEDGER, run_id):
+        lake.append_rows(table, rows, {"run_id": run_id})

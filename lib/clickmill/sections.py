@@ -147,6 +147,16 @@ class Publish(_Section):
     excludes_bought: bool
 
 
+class Releases(_Section):
+    row_count_band: Annotated[float, Field(gt=1)]
+    model_floor: Annotated[float, Field(ge=0, le=1)]
+    keep: Count
+
+    def floors(self) -> dict[str, float]:
+        """What a release is held against, as keyword arguments."""
+        return {"row_count_band": self.row_count_band, "model_floor": self.model_floor}
+
+
 class Sections(_Section):
     """All sections together."""
 
@@ -162,6 +172,7 @@ class Sections(_Section):
     candidates: Candidates
     evaluation: Evaluation
     publish: Publish
+    releases: Releases
 
     def hash_of(self, *sections: str) -> str:
         """Hash of the named sections: what a job's result depends on, and nothing else."""

@@ -1,7 +1,7 @@
 """What a table is: its name, key, day column and schema, and how a job says what it reads of it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -22,24 +22,35 @@ class Table:
     day    the column by which days are replaced and admitted; None where a table is not kept by days
     write  days: a run replaces its days; last_day: a run replaces its last day only;
            append: a run adds rows that are not there yet and never touches others
+    of     the table whose schema and suite it has; its own where that is empty
     """
 
     name: str
     key: tuple[str, ...]
     day: str | None = "event_date"
     write: Literal["days", "last_day", "append"] = "days"
+    of: str = ""
 
     @property
     def layer(self) -> str:
         return self.name.split(".")[0]
 
     @property
+    def is_served(self) -> bool:
+        """True where people and warehouses read it: its newest version is always one that was released."""
+        return self.layer == "publish"
+
+    def staging(self) -> "Table":
+        """The table in which rows of a served one wait for their audit."""
+        return replace(self, name=f"staged.{self.name.split('.')[1]}", of=self.name)
+
+    @property
     def schema_path(self) -> str:
-        return f"schemas/{self.name.replace('.', '/')}.json"
+        return f"schemas/{(self.of or self.name).replace('.', '/')}.json"
 
     @property
     def suite_path(self) -> str:
-        return f"expectations/{self.name.replace('.', '/')}.json"
+        return f"expectations/{(self.of or self.name).replace('.', '/')}.json"
 
     @cached_property
     def schema(self) -> StructType:

@@ -40,7 +40,8 @@ USERS_WITHOUT_LIST = Table("publish.users_without_list_v1", ("as_of_date", "site
 
 RUNS = Table("ops.runs", ("run_id",), None, "append")
 DAYS = Table("ops.days", ("table", "day", "version"), None, "append")
-RELEASES = Table("ops.releases", ("release_id", "table"), None, "append")
+RELEASES = Table("ops.releases", ("number",), None, "append")
 
 ALL = tuple(value for value in list(globals().values()) if isinstance(value, Table))
 BY_NAME = {table.name: table for table in ALL}
+SERVED = tuple(table for table in ALL if table.is_served)

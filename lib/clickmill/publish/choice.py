@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.events import USER
+from clickmill.contracts.reached import Reached
 from clickmill.publish.recommendations import POPULAR
 
 ENOUGH_USERS = 20
@@ -45,6 +46,16 @@ def chosen(evaluations: DataFrame, candidates: DataFrame, *, min_users: int) -> 
         why.alias("why"),
         (F.col("_best").isNull() & is_judged).alias("is_refused"),
     )
+
+
+def reached(evaluations: DataFrame, choice: DataFrame) -> list[Reached]:
+    """What the lists that each site gets reached for users with a history; sites that nobody could judge are left out.
+
+    Needs   models.evaluations of one day; chosen() of it
+    """
+    ndcg = evaluations.where("is_current and slice = 'known' and metric = 'ndcg'").select("site_id", "model", "value", "high")
+    told = ndcg.join(F.broadcast(choice), on=["site_id", "model"], how="inner").orderBy("site_id")
+    return [Reached(row.site_id, row.value, row.high) for row in told.collect()]
 
 
 def _verdicts(evaluations: DataFrame, candidates: DataFrame, min_users: int) -> DataFrame:
