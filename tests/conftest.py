@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from clickmill import log, session
 from clickmill.lake import Lake
 
-_TEST_PROPERTIES = {
+TEST_PROPERTIES = {
     "spark.master": "local[2]",
     "spark.driver.memory": "3g",
     # A third of the time of both processes would go into compiling Java for the last bit of speed: only what runs for long is.
@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     folder = tmp_path_factory.mktemp("spark")
     log.configure(str(folder / "logs"))
-    built = session.build("tests", {**_TEST_PROPERTIES, "spark.sql.warehouse.dir": str(folder / "warehouse")})
+    built = session.build("tests", {**TEST_PROPERTIES, "spark.sql.warehouse.dir": str(folder / "warehouse")})
     yield built
     built.stop()
 

@@ -1,0 +1,71 @@
+"""Small runs that are disturbed: one job that writes two tables of days, one that publishes two, in a lake with a day already in it."""
+
+from datetime import date, datetime
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from pyspark.sql import SparkSession
+
+from builders import DAY, NEXT_DAY, frame
+from clickmill import config, execution, quality
+from clickmill.contracts.days import Days
+from clickmill.contracts.table import Table
+from clickmill.contracts.tables import DAYS, IDENTITIES, RECOMMENDATIONS, USERS_WITHOUT_LIST, VALUE_RANGES
+from clickmill.lake import Lake
+from clickmill.releases import Releases
+from released import publishes
+
+WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES), "publishes": (RECOMMENDATIONS, USERS_WITHOUT_LIST)}
+
+
+def job(name: str, day: date) -> Any:
+    """The job called `name`, with the rows that it makes of a day."""
+    if name == "publishes":
+        return publishes(2 if day == DAY else 3, without=1, day=day)
+
+    def run(spark, conf, days, inputs):
+        seen = {"first_seen_at": datetime(2024, 5, 16, 10), "last_seen_at": datetime(2024, 5, 16, 11)}
+        identity = {"site_id": "shop", "event_date": day, "visitor_id": f"v{day.day}", "account_id": "a1"} | seen
+        bounds = {"site_id": "shop", "event_date": day, "event_type": "purchase", "measure": "price", "row_count": 9, "low": 1.0}
+        rows: dict[Table, list[dict]] = {IDENTITIES: [identity], VALUE_RANGES: [bounds | {"high": float(day.day)}]}
+        return {table: frame(spark, table, made) for table, made in rows.items()}
+
+    return SimpleNamespace(__name__="writes", READS=(), WRITES=WRITTEN["writes"], run=run, CONFIG=("shop",))
+
+
+def run(spark: SparkSession, root: str, name: str, day: date) -> execution.RunResult:
+    # What is tried is the order of steps, not the rules: Great Expectations would take most of the time.
+    with mock.patch.object(quality, "gate", lambda rows, table, **_: quality.GateResult(table, None)):
+        return execution.execute(job(name, day), config.load("test", {"lake.root": root}), Days(day, day), spark)
+
+
+def prepared(spark: SparkSession, root: str, name: str) -> None:
+    """A lake with one day in it, and with a write of another that a run left behind that was killed."""
+    run(spark, root, name, DAY)
+    if name == "writes":
+        stray = job(name, date(2024, 5, 20)).run(spark, None, None, None)[VALUE_RANGES]
+        Lake(spark, root).write(stray, VALUE_RANGES, Days(date(2024, 5, 20), date(2024, 5, 20)), {"run_id": "killed"})
+
+
+def told(spark: SparkSession, root: str, name: str) -> dict[str, Any]:
+    """All that may not depend on how often a run was begun: rows, admissions, and the release that is served."""
+    lake = Lake(spark, root)
+    of_run = ("release_id", "run_id")
+    found: dict[str, Any] = {}
+    for table in WRITTEN[name]:
+        rows = lake.read(table).drop(*of_run).collect()
+        found[table.name] = sorted(map(str, rows))
+    newest = {}
+    for row in lake.read(DAYS).orderBy("admitted_at").collect():
+        newest[row.table, row.day] = (row.row_count, row.config_hash) + ((row.content_hash,) if name == "writes" else ())
+    found["admitted"] = newest
+    releases = Releases(lake)
+    if releases.current is not None:
+        heads = {table.name: lake.head(table) for table in WRITTEN[name]}
+        ids = {row.release_id for row in lake.read(RECOMMENDATIONS).where(f"as_of_date = date'{releases.current.as_of_date}'").collect()}
+        found["served"] = (releases.current.as_of_date, releases.current.versions == heads, ids == {releases.current.release_id})
+    return found
+
+
+NEXT = NEXT_DAY

@@ -1,0 +1,106 @@
+"""A run that dies or fails at any point, and is run again, leaves what an undisturbed run leaves."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from clickmill.contracts import faults as points
+from faults import runs
+
+TOP = Path(__file__).resolve().parents[2]
+# Each point with the run that passes it. A run that has nothing yet makes its tables; the others find what a killed one left.
+WRITES = ("lake.created", "lake.writing", "lake.written", "lake.restoring", "lake.restored", "ledger.admitting", "ledger.admitted")
+PUBLISHES = ("releases.staged", "releases.approving", "releases.approved", "releases.table_served", "releases.served")
+ELSEWHERE = ("locks.taken", "run.checked")
+KILLED = [*(("writes", point) for point in WRITES), *(("publishes", point) for point in PUBLISHES)]
+
+
+def test_every_point_is_tried() -> None:
+    found = {
+        node.args[0].value
+        for file in (TOP / "lib").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "faultpoint"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert found == {*WRITES, *PUBLISHES, *ELSEWHERE}
+
+
+@pytest.fixture(scope="module")
+def lakes(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lakes to start from, `writes` and `publishes`, with a day in each; and how each ends undisturbed."""
+    folder = tmp_path_factory.mktemp("lakes")
+    for name in runs.WRITTEN:
+        runs.prepared(spark, str(folder / name), name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(spark: SparkSession, lakes: Path) -> dict[tuple[str, bool], dict[str, Any]]:
+    found = {}
+    for name in runs.WRITTEN:
+        for is_new in (False, True) if name == "writes" else (False,):
+            root = lakes / f"{name}-undisturbed-{is_new}"
+            if not is_new:
+                shutil.copytree(lakes / name, root)
+            runs.run(spark, str(root), name, runs.NEXT)
+            found[name, is_new] = runs.told(spark, str(root), name)
+    return found
+
+
+def begun(lakes: Path, name: str, point: str, folder: Path) -> tuple[str, bool]:
+    """A lake for a run that is to pass `point`, and whether it is a new one."""
+    is_new = point == "lake.created"
+    if not is_new:
+        shutil.copytree(lakes / name, folder / "lake")
+    return str(folder / "lake"), is_new
+
+
+def killed(root: str, name: str, *more: str, point: str = "") -> None:
+    """Run the day in a process group of its own, and see it killed."""
+    env = os.environ | {"PYTHONPATH": f"{TOP}/lib:{TOP}/tests", "CLICKMILL_KILL_AT": point}
+    words = [sys.executable, str(Path(__file__).with_name("victim.py")), root, name, *more]
+    ended = subprocess.run(words, env=env, cwd=TOP, start_new_session=True, capture_output=True, text=True, check=False)
+    assert ended.returncode == -9, ended.stderr[-2000:]
+
+
+@pytest.mark.parametrize(("name", "point"), KILLED)
+def test_a_driver_that_is_killed_at_any_point_leaves_nothing_that_the_next_run_does_not_mend(
+    spark, lakes, undisturbed, tmp_path: Path, name: str, point: str
+) -> None:
+    root, is_new = begun(lakes, name, point, tmp_path)
+    killed(root, name, point=point)
+    runs.run(spark, root, name, runs.NEXT)
+    assert runs.told(spark, root, name) == undisturbed[name, is_new]
+
+
+def test_a_driver_that_is_killed_while_files_are_written_leaves_files_that_nobody_reads(spark, lakes, undisturbed, tmp_path: Path) -> None:
+    root, _ = begun(lakes, "writes", "lake.writing", tmp_path)
+    killed(root, "writes", "--in-the-middle")
+    runs.run(spark, root, "writes", runs.NEXT)
+    assert runs.told(spark, root, "writes") == undisturbed["writes", False]
+
+
+@pytest.mark.parametrize(("name", "point"), [*KILLED, *(("writes", point) for point in ELSEWHERE)])
+def test_an_error_at_any_point_leaves_nothing_that_the_next_run_does_not_mend(
+    spark, lakes, undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, point: str
+) -> None:
+    def fails() -> None:
+        monkeypatch.delitem(points.armed, point)
+        raise OSError(28, "No space left on device")
+
+    root, is_new = begun(lakes, name, point, tmp_path)
+    monkeypatch.setitem(points.armed, point, fails)
+    with pytest.raises(OSError, match="No space left"):
+        runs.run(spark, root, name, runs.NEXT)
+    runs.run(spark, root, name, runs.NEXT)
+    assert runs.told(spark, root, name) == undisturbed[name, is_new]
