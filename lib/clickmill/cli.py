@@ -33,11 +33,14 @@ def run(
     lake: job.LakeOption = None,
     dry_run: job.DryRunOption = False,
 ) -> None:
-    """Run one job, or the whole flow, over a range of days."""
+    """Run one job over a range of days; or bring the days through the whole flow, as far as they are missing or stale."""
 
     def act() -> None:
-        jobs = river.flow(source) if name == "flow" else [river.job(name)]
-        job.perform(jobs, env, job.day_range(date, to), job.overrides(source, path, lake), dry_run=dry_run)
+        days, changes = job.day_range(date, to), job.overrides(source, path, lake)
+        if name == "flow":
+            job.bring(river.flow(source), env, days, changes, dry_run=dry_run)
+        else:
+            job.perform(river.job(name), env, days, changes, dry_run=dry_run)
 
     job.told(act)
 

@@ -49,8 +49,8 @@ def _demo(source: str, file: str | None) -> None:
     _submit("ingest_events", days, landed.source, landed.path, conf.lake.root)
     with session.started("clickmill demo") as spark:
         for states, (named, path) in landed.states.items():
-            job.perform([river.job(f"ingest_{states}")], "local", days, {**changes, "landing.source": named, "landing.path": path})
-        job.perform(river.flow(None), "local", days, changes)
+            job.perform(river.job(f"ingest_{states}"), "local", days, {**changes, "landing.source": named, "landing.path": path})
+        job.bring(river.flow(None), "local", days, changes)
         lake = Lake(spark, conf.lake.root)
         _show(lake, folder, days)
         if landed.simulates:

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from typing import Annotated, Any, cast
 
@@ -13,7 +14,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 import clickmill
-from clickmill import config, execution, log, session, terminal
+from clickmill import config, execution, flow, log, session, terminal
 from clickmill.config import Config
 from clickmill.contracts.days import EARLIEST, LATEST, Days
 from clickmill.contracts.errors import ClickmillError, UsageError
@@ -65,7 +66,7 @@ def main(module: str) -> None:
         lake: LakeOption = None,
         dry_run: DryRunOption = False,
     ) -> None:
-        told(lambda: perform([job], env, day_range(date, to), overrides(source, path, lake), dry_run=dry_run))
+        told(lambda: perform(job, env, day_range(date, to), overrides(source, path, lake), dry_run=dry_run))
 
     command.__doc__ = job.__doc__
     app = typer.Typer(pretty_exceptions_enable=False)
@@ -116,22 +117,48 @@ def _day(text: str) -> date:
     return day
 
 
-def perform(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
-    """Run jobs one after the other over the same days, in one session, and show what each did."""
+def perform(job: Job, env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
+    """Run one job over some days, whether they are up to date or not, and show what it did."""
+    with _begun(execution.name_of(job), env, changes, dry_run=dry_run) as (spark, conf, progress):
+        if dry_run:
+            _show_plan(job, conf, days, spark)
+            return
+        started = time.monotonic()
+        terminal.show_result(execution.execute(job, conf, days, spark, progress), time.monotonic() - started)
+
+
+def bring(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
+    """Bring some days through several jobs, each as far as it is due, and show what each did and what is left to do."""
+    with _begun("flow", env, changes, dry_run=dry_run) as (spark, conf, progress):
+        if dry_run:
+            ledger = Ledger(Lake(spark, conf.lake.root))
+            for job in jobs:
+                for part in flow.due(job, conf, ledger, days):
+                    _show_plan(job, conf, part, spark)
+            return
+        started = time.monotonic()
+
+        def shown(job: Job, result: execution.RunResult | None) -> None:
+            nonlocal started
+            if result is None:
+                terminal.show_idle(execution.name_of(job), days)
+            else:
+                terminal.show_result(result, time.monotonic() - started)
+            started = time.monotonic()
+
+        terminal.show_made(flow.bring(jobs, conf, days, spark, progress, shown))
+
+
+@contextmanager
+def _begun(name: str, env: str, changes: dict[str, Any], *, dry_run: bool) -> Iterator[tuple[SparkSession, Config, execution.Progress]]:
+    """The session of a run, its config, and where its progress is told; unless nothing runs, the executors are looked at first."""
     conf = config.load(env, changes)
     log.configure(conf.run.log_folder)
-    with terminal.progress() as progress, session.started(f"clickmill {execution.name_of(jobs[0]) if len(jobs) == 1 else 'flow'}") as spark:
-        if dry_run:
-            for job in jobs:
-                _show_plan(job, conf, days, spark)
-            return
-        differs = session.executors_differ(spark)
+    with terminal.progress() as progress, session.started(f"clickmill {name}") as spark:
+        differs = None if dry_run else session.executors_differ(spark)
         if differs:
             raise ClickmillError(differs)
-        for job in jobs:
-            started = time.monotonic()
-            result = execution.execute(job, conf, days, spark, progress)
-            terminal.show_result(result, time.monotonic() - started)
+        yield spark, conf, progress
 
 
 def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:

@@ -45,6 +45,7 @@ class Landing(_Section):
 
 class Run(_Section):
     slice_days: Count
+    settle_days: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)]
     log_folder: str
 
 

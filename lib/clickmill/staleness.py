@@ -14,13 +14,14 @@ from clickmill.ledger import Admission, Ledger
 
 @dataclass(frozen=True)
 class Stale:
-    """One stale day of the table that a job writes. `frozen`: nothing remakes it unasked."""
+    """One stale day of the table that a job writes. `frozen`: nothing remakes it unasked; `inputs_changed`: not only how it is made."""
 
     job: str
     table: str
     day: date
     reasons: tuple[str, ...]
     frozen: bool
+    inputs_changed: bool
 
 
 def stale(jobs: Mapping[str, Job], conf: Config, ledger: Ledger) -> list[Stale]:
@@ -33,7 +34,7 @@ def stale(jobs: Mapping[str, Job], conf: Config, ledger: Ledger) -> list[Stale]:
             # What was added once is not made again: a run would only add to it.
             is_frozen = table.write == "last_day" or (table.write == "append" and not inputs)
             if inputs or making:
-                found.append(Stale(name, table.name, day, (*inputs, *making), is_frozen))
+                found.append(Stale(name, table.name, day, (*inputs, *making), is_frozen, bool(inputs)))
     return found
 
 

@@ -7,7 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from clickmill.contracts.days import Days
 from clickmill.execution import RunResult
+from clickmill.flow import Made
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -44,6 +46,21 @@ def show_result(result: RunResult, seconds: float) -> None:
     for key, count in sorted(result.counts.items(), key=lambda pair: (-pair[1], pair[0])):
         if key.startswith("reason "):
             out.print(f"    {key.removeprefix('reason '):<32} {count:>12,}")
+
+
+def show_idle(job: str, days: Days) -> None:
+    """A job that had nothing to do."""
+    out.print(f"[bold]{job}[/bold] {days}: up to date")
+
+
+def show_made(made: Made) -> None:
+    """What a flow did as a whole, and what it left: the days that wait for late events, and those made otherwise than they would be now."""
+    costs = f", {made.factor:.1f} made for each new one" if made.factor else ""
+    out.print(f"{made.day_count:,} days of tables made, {made.new_count:,} of them new{costs}")
+    for kind, left in (("stale, and made again when they have settled", made.waiting), ("made otherwise than now", made.older)):
+        if left:
+            first = min(left, key=lambda one: one.day)
+            out.print(f"{len(left):,} days of tables {kind}, from {first.day} on ({first.table}: {first.reasons[0]})", markup=False)
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
