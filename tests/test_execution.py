@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import pytest
 from pyspark.sql import functions as F
 
+import clickmill
 from builders import DAY, NEXT_DAY, at, frame
 from clickmill import config, execution, locks, staleness
 from clickmill.contracts import faults, suite
 from clickmill.contracts.days import Days
-from clickmill.contracts.errors import BadData, GateRefused, TableHeld
-from clickmill.contracts.tables import IDENTITIES, IDS, ITEMS, RUNS, VALUE_RANGES
+from clickmill.contracts.errors import BadData, GateRefused, TableHeld, UsageError
+from clickmill.contracts.tables import DAYS, IDENTITIES, IDS, ITEMS, RUNS, VALUE_RANGES
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
@@ -235,3 +236,42 @@ def test_a_day_of_a_history_is_stale_when_one_before_it_was_added_to_and_not_by_
     execution.execute(job(state(DAY, 0)), conf, Days(DAY, DAY), spark)
     found = staleness.stale({"makes": job()}, conf, Ledger(lake))
     assert [(one.day, one.reasons, one.frozen) for one in found] == [(NEXT_DAY, ("clean.items changed on 2024-05-16",), False)]
+
+
+def test_a_run_that_a_scheduler_starts_again_under_its_id_is_done_once_and_never_with_other_data(spark, lake, conf) -> None:
+    one, both = Days(DAY, DAY), Days(DAY, NEXT_DAY)
+    execution.execute(writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY)]), conf, both, spark)
+
+    def count(days: Days = one, factor: float = 1.0) -> execution.RunResult:
+        return execution.execute(ranges_of_identities(factor), conf, days, spark, run_id="nightly__2024-05-16T00:00+00:00")
+
+    with pytest.raises(GateRefused):
+        count(factor=-1.0)  # a range that ends before it begins: the run failed, and may be tried again
+    assert not count().is_repeated
+    head = lake.head(VALUE_RANGES)
+    assert count().is_repeated and lake.head(VALUE_RANGES) == head
+    with pytest.raises(
+        UsageError, match=r"run nightly__2024-05-16T00:00\+00:00 is one of counts 2024-05-16; counts 2024-05-16 to 2024-05-17 needs"
+    ):
+        count(both)
+    execution.execute(writes(IDENTITIES, [identity(DAY, "other")]), conf, one, spark)
+    with pytest.raises(UsageError, match="was done with other data or another config; give the new one an id of its own"):
+        count()
+    assert lake.head(VALUE_RANGES) == head
+
+
+def test_every_commit_of_every_table_says_which_run_made_it(spark, lake, conf) -> None:
+    execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    with pytest.raises(GateRefused):
+        execution.execute(ranges_of_identities(-1.0), conf, Days(DAY, DAY), spark)
+    result = execution.execute(ranges_of_identities(), conf, Days(DAY, DAY), spark)
+    for table in (IDENTITIES, VALUE_RANGES, RUNS, DAYS):
+        told = spark.sql(f"describe history delta.`{lake.path(table)}`").select("operation", "userMetadata").collect()
+        assert all(json.loads(row.userMetadata)["run_id"] for row in told), table.name
+    last = lake.note(VALUE_RANGES)
+    assert last == {
+        "run_id": result.run_id,
+        "code_version": clickmill.__version__,
+        "config_hash": result.config_hash,
+        "inputs": {IDENTITIES.name: lake.head(IDENTITIES)},
+    }

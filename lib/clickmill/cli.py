@@ -31,6 +31,7 @@ def run(
     source: job.SourceOption = None,
     path: job.PathOption = None,
     lake: job.LakeOption = None,
+    run_id: job.RunIdOption = None,
     dry_run: job.DryRunOption = False,
 ) -> None:
     """Run one job over a range of days; or bring the days through the whole flow, as far as they are missing or stale."""
@@ -38,9 +39,11 @@ def run(
     def act() -> None:
         days, changes = job.day_range(date, to), job.overrides(source, path, lake)
         if name == "flow":
+            if run_id is not None:
+                raise UsageError("--run-id: a flow needs none: started again, it makes what is missing or stale")
             job.bring(river.flow(source), env, days, changes, dry_run=dry_run)
         else:
-            job.perform(river.job(name), env, days, changes, dry_run=dry_run)
+            job.perform(river.job(name), env, days, changes, run_id=run_id, dry_run=dry_run)
 
     job.told(act)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 import clickmill
-from clickmill import locks, log, releases, session
+from clickmill import attempts, locks, log, releases, session
 from clickmill.admission import Checked, TableResult, checked
 from clickmill.config import Config
 from clickmill.contracts import suite
@@ -31,7 +31,10 @@ _OF_THE_PLACE = ("lake", "landing", "releases", "run")  # sections that say wher
 
 @dataclass
 class RunResult:
-    """What a run did, and under which config: rows of every table, counts of the job's own check, versions read."""
+    """What a run did, and under which config: rows of every table, counts of the job's own check, versions read.
+
+    inputs_hash  of a run that was named from outside; is_repeated: it was done before, and nothing was done now
+    """
 
     job: str
     days: Days
@@ -40,6 +43,8 @@ class RunResult:
     tables: list[TableResult] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    inputs_hash: str | None = None
+    is_repeated: bool = False
 
 
 def name_of(job: Job) -> str:
@@ -55,25 +60,35 @@ def config_hash(job: Job, conf: Config) -> str:
     return hashlib.md5(f"{conf.hash_of(*getattr(job, 'CONFIG', everything))} {rules}".encode()).hexdigest()[:12]
 
 
-def execute(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress = lambda _: None) -> RunResult:
+def execute(
+    job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress = lambda _: None, run_id: str | None = None
+) -> RunResult:
     """Run one job over a range of days, in slices where the range is long.
+
+    With a run id, of which each slice after the first gets one of its own, a slice that was done before is not done again.
 
     Raises  ClickmillError with its exit code; the tables are then as they were before the slice
     """
     is_by_day = job.WRITES[0].write != "last_day"
     whole = RunResult(name_of(job), days)
-    for part in days.slices(conf.run.slice_days) if is_by_day else [days]:
-        one = _execute_slice(job, conf, part, spark, progress)
+    for number, part in enumerate(days.slices(conf.run.slice_days) if is_by_day else [days]):
+        one = _execute_slice(job, conf, part, spark, progress, run_id and f"{run_id}.{number + 1}" if number else run_id)
         whole.run_id, whole.config_hash, whole.versions = one.run_id, one.config_hash, one.versions
+        whole.is_repeated = one.is_repeated
         whole.tables = [*map(TableResult.plus, whole.tables, one.tables)] if whole.tables else one.tables
         added = {key: whole.counts.get(key, 0) + count for key, count in one.counts.items() if key not in getattr(job, "STANDING", ())}
         whole.counts |= one.counts | added
     return whole
 
 
-def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress) -> RunResult:
-    result = RunResult(name_of(job), days, uuid.uuid4().hex[:12], config_hash(job, conf))
+def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress, run_id: str | None) -> RunResult:
+    result = RunResult(name_of(job), days, run_id or uuid.uuid4().hex[:12], config_hash(job, conf))
     started_at, lake = _now(), Lake(spark, conf.lake.root)
+    if run_id is not None:
+        result.inputs_hash = attempts.inputs_hash(job, conf, days, spark, lake)
+        result.is_repeated = attempts.is_done(lake, run_id, result.job, days, (result.config_hash, result.inputs_hash))
+        if result.is_repeated:
+            return result
     logger = log.bound(run_id=result.run_id, job=result.job, table=job.WRITES[0].name)
     logger.info("started", days=str(days))
     status, code, message = "failed", 1, "unexpected error, see the log file"
@@ -206,6 +221,7 @@ def _enter_run(lake: Lake, result: RunResult, started_at: datetime, status: str,
         "code_version": clickmill.__version__,
         "config_hash": result.config_hash,
         "inputs": json.dumps(result.versions, sort_keys=True),
+        "inputs_hash": result.inputs_hash,
         "counts": json.dumps(result.counts, sort_keys=True),
         "message": message or None,
     }

@@ -14,7 +14,7 @@ from rich.markup import escape
 from typer.exceptions import TyperException
 
 import clickmill
-from clickmill import config, execution, flow, log, session, terminal
+from clickmill import attempts, config, execution, flow, log, session, terminal
 from clickmill.config import Config
 from clickmill.contracts.days import EARLIEST, LATEST, Days
 from clickmill.contracts.errors import ClickmillError, UsageError
@@ -50,6 +50,9 @@ EnvOption = Annotated[str, typer.Option("--env", help="Environment: names conf/<
 SourceOption = Annotated[str | None, typer.Option("--source", help="Source that an ingest job reads.")]
 PathOption = Annotated[str | None, typer.Option("--path", help="File, folder or glob that an ingest job reads.")]
 LakeOption = Annotated[str | None, typer.Option("--lake", help="Root of the lake, in place of the config's.")]
+RunIdOption = Annotated[
+    str | None, typer.Option("--run-id", help="A scheduler's own name of this run; started again, it is done once. One is drawn otherwise.")
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be read and replaced; write nothing.")]
 
 
@@ -64,9 +67,10 @@ def main(module: str) -> None:
         source: SourceOption = None,
         path: PathOption = None,
         lake: LakeOption = None,
+        run_id: RunIdOption = None,
         dry_run: DryRunOption = False,
     ) -> None:
-        told(lambda: perform(job, env, day_range(date, to), overrides(source, path, lake), dry_run=dry_run))
+        told(lambda: perform(job, env, day_range(date, to), overrides(source, path, lake), run_id=run_id, dry_run=dry_run))
 
     command.__doc__ = job.__doc__
     app = typer.Typer(pretty_exceptions_enable=False)
@@ -117,14 +121,15 @@ def _day(text: str) -> date:
     return day
 
 
-def perform(job: Job, env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
+def perform(job: Job, env: str, days: Days, changes: dict[str, Any], *, run_id: str | None = None, dry_run: bool = False) -> None:
     """Run one job over some days, whether they are up to date or not, and show what it did."""
+    run_id = run_id and attempts.checked(run_id)
     with _begun(execution.name_of(job), env, changes, dry_run=dry_run) as (spark, conf, progress):
         if dry_run:
             _show_plan(job, conf, days, spark)
             return
         started = time.monotonic()
-        terminal.show_result(execution.execute(job, conf, days, spark, progress), time.monotonic() - started)
+        terminal.show_result(execution.execute(job, conf, days, spark, progress, run_id), time.monotonic() - started)
 
 
 def bring(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:

@@ -35,6 +35,9 @@ def grid(*columns: str, right: tuple[str, ...] = ()) -> Grid:
 
 def show_result(result: RunResult, seconds: float) -> None:
     """One block a job: rows of every table it wrote, the identity it checked, and why rows were turned away."""
+    if result.is_repeated:
+        out.print(f"[bold]{result.job}[/bold] {result.days}: run {result.run_id} was done before, of the same data; nothing is done again")
+        return
     out.print(f"[bold]{result.job}[/bold] {result.days}: {seconds:.1f} s, run {result.run_id}")
     for one in result.tables:
         out.print(f"  {one.table.name:<28} {one.row_count:>12,} rows on {one.day_count:,} days")

@@ -21,7 +21,7 @@ LAYERS = (
     {"config", "log", "lake", "quality"},
     {"ledger", "session"},
     {"inputs", "releases"},
-    {"admission", "river"},
+    {"admission", "attempts", "river"},
     {"execution"},
     {"staleness"},
     {"flow"},

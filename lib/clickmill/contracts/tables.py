@@ -38,7 +38,7 @@ RECOMMENDATIONS = Table(
 )
 USERS_WITHOUT_LIST = Table("publish.users_without_list_v1", ("as_of_date", "site_id", "user_id_kind", "user_id"), "as_of_date", "last_day")
 
-RUNS = Table("ops.runs", ("run_id",), None, "append")
+RUNS = Table("ops.runs", ("run_id", "started_at"), None, "append")
 DAYS = Table("ops.days", ("table", "day", "version"), None, "append")
 RELEASES = Table("ops.releases", ("number",), None, "append")
 

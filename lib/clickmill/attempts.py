@@ -1,0 +1,62 @@
+"""Runs that a scheduler names itself, so that one that it starts again is known: done once, it is not done twice."""
+
+import hashlib
+import re
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from clickmill.config import Config
+from clickmill.contracts import hadoop
+from clickmill.contracts.days import Days
+from clickmill.contracts.errors import UsageError
+from clickmill.contracts.tables import RUNS
+from clickmill.ingest import ingest
+from clickmill.inputs import Job, hashes_of
+from clickmill.lake import Lake
+from clickmill.ledger import Ledger
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
+
+
+def checked(run_id: str) -> str:
+    """A run id from outside.
+
+    Raises  UsageError when it is not made of letters, digits and ._:+-
+    """
+    if not _NAME.fullmatch(run_id):
+        raise UsageError("--run-id: expected up to 100 letters, digits and ._:+-, a letter or digit first")
+    return run_id
+
+
+def inputs_hash(job: Job, conf: Config, days: Days, spark: SparkSession, lake: Lake) -> str:
+    """Hash of all that a run would read: the days of its inputs as they are admitted now; of landing files their names and sizes."""
+    if hasattr(job, "TAKES"):
+        files = ingest.due(spark, conf.source(), conf.landing.path, days, table=job.WRITES[0])
+        told: list[object] = [(one.name, _size_bytes(spark, one.path)) for one in files]
+    else:
+        ledger = Ledger(lake)
+        told = [sorted(hashes_of(job, day, conf, ledger).items()) for day in (days if job.WRITES[0].write != "last_day" else [days.last])]
+    return hashlib.md5(repr(told).encode()).hexdigest()[:16]
+
+
+def is_done(lake: Lake, run_id: str, job: str, days: Days, made_of: tuple[str, str]) -> bool:
+    """True where the run of this id was done before, of the same config and inputs; False where it is new, or failed before.
+
+    Needs   made_of: config hash and inputs_hash()
+    Raises  UsageError when the id is that of another run, or the data are others by now
+    """
+    before = lake.read(RUNS).where(F.col("run_id") == run_id).orderBy("started_at").collect()
+    others = [row for row in before if (row.job, row.first_date, row.last_date) != (job, days.first, days.last)]
+    if others:
+        last = Days(others[-1].first_date, others[-1].last_date)
+        raise UsageError(f"run {run_id} is one of {others[-1].job} {last}; {job} {days} needs an id of its own")
+    done = [row for row in before if row.status == "done"]
+    if done and (done[-1].config_hash, done[-1].inputs_hash) != made_of:
+        raise UsageError(f"run {run_id} of {job} {days} was done with other data or another config; give the new one an id of its own")
+    return bool(done)
+
+
+def _size_bytes(spark: SparkSession, path: str) -> int:
+    files, there = hadoop.at(spark, path)
+    return int(files.getFileStatus(there).getLen())
