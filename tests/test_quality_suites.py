@@ -21,10 +21,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import ArrayType, DataType, IntegerType, StructField, StructType
 
 from builders import DAY
-from clickmill import quality, session
+from clickmill import quality
 from clickmill.contracts import resources, suite, tables
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.contracts.local import local_frame
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.suite import Rule
 from clickmill.contracts.table import Table
 from clickmill.quality import rows
@@ -47,7 +48,7 @@ def _interpreted(request: pytest.FixtureRequest) -> Iterator[None]:
     if "spark" not in request.fixturenames:
         yield
         return
-    with session.set_for(request.getfixturevalue("spark"), INTERPRETED):
+    with set_for(request.getfixturevalue("spark"), INTERPRETED):
         yield
 
 

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from clickmill import session
+from clickmill.contracts.properties import set_for
 
 AN_OLDER_PYTHON = """
 import collections, sys
@@ -51,7 +52,7 @@ def test_executors_that_differ_stop_the_run_in_one_line_before_a_table_is_touche
 
 def test_properties_of_a_job_hold_for_its_length_and_are_put_back(spark: SparkSession) -> None:
     before = spark.conf.get("spark.sql.files.openCostInBytes")
-    with session.set_for(spark, {"spark.sql.files.openCostInBytes": "7", "spark.clickmill.unknown": "x"}):
+    with set_for(spark, {"spark.sql.files.openCostInBytes": "7", "spark.clickmill.unknown": "x"}):
         assert spark.conf.get("spark.sql.files.openCostInBytes") == "7"
     assert spark.conf.get("spark.sql.files.openCostInBytes") == before
     assert spark.conf.get("spark.clickmill.unknown", "gone") == "gone"

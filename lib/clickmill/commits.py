@@ -54,3 +54,16 @@ def _commit(version: int, text: str) -> Commit:
     restored = info.get("operationParameters", {}).get("version")
     is_restore = info.get("operation") == "RESTORE" and restored is not None
     return Commit(version, info.get("operation", ""), int(restored) if is_restore else None, info.get("userMetadata"))
+
+
+def shorten(log: Folder, oldest: int) -> int:
+    """Remove what the log does not need to tell any version from `oldest` on, and say how many files that were.
+
+    A version is told by the last checkpoint before it and the commits since.
+    """
+    found = [(int(name[:20]), name) for name in log.names("0") if re.match(r"\d{20}\.", name)]
+    base = max((version for version, name in found if version <= oldest and ".checkpoint." in name), default=0)
+    old = [name for version, name in found if version < base]
+    for name in old:
+        log.delete(name)
+    return len(old)

@@ -12,6 +12,7 @@ from clickmill import config, job, log, river, session, terminal, truth
 from clickmill.contracts import reasons
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import ClickmillError, UsageError
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.tables import ALL, EVALUATIONS, EVENTS, ITEMS, RECOMMENDATIONS, REJECTS
 from clickmill.ingest import ingest, landings
 from clickmill.lake import Lake
@@ -41,7 +42,7 @@ def _demo(source: str, file: str | None) -> None:
     log.configure(conf.run.log_folder)
     terminal.out.rule("the river")
     terminal.out.print(river.text(), markup=False)
-    with session.started("clickmill demo") as spark, session.set_for(spark, ingest.SPARK_CONF):
+    with session.started("clickmill demo") as spark, set_for(spark, ingest.SPARK_CONF):
         if landed.simulates and not Path(landed.path).exists():
             landing.write(spark, seed=SEED, days=SIMULATED_DAYS, events=SIMULATED_EVENTS, out=str(folder / "shop"))
         days = landings.days(spark, conf.source(), landed.path, zone=conf.shop.zone)

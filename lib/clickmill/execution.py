@@ -11,13 +11,14 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 import clickmill
-from clickmill import attempts, locks, log, releases, session
+from clickmill import attempts, locks, log, releases
 from clickmill.admission import Checked, TableResult, checked
 from clickmill.config import Config
 from clickmill.contracts import suite
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData, ClickmillError, GateRefused, UsageError
 from clickmill.contracts.faults import faultpoint
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import RUNS, SERVED
 from clickmill.inputs import Inputs, Job, pinned
@@ -45,6 +46,11 @@ class RunResult:
     versions: dict[str, int] = field(default_factory=dict)
     inputs_hash: str | None = None
     is_repeated: bool = False
+
+
+def new_run_id() -> str:
+    """A name for a run that was given none."""
+    return uuid.uuid4().hex[:12]
 
 
 def name_of(job: Job) -> str:
@@ -82,7 +88,7 @@ def execute(
 
 
 def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress, run_id: str | None) -> RunResult:
-    result = RunResult(name_of(job), days, run_id or uuid.uuid4().hex[:12], config_hash(job, conf))
+    result = RunResult(name_of(job), days, run_id or new_run_id(), config_hash(job, conf))
     started_at, lake = _now(), Lake(spark, conf.lake.root)
     if run_id is not None:
         result.inputs_hash = attempts.inputs_hash(job, conf, days, spark, lake)
@@ -95,7 +101,7 @@ def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, prog
     try:
         publishes = any(table.is_served for table in job.WRITES)
         names = [table.name for table in (SERVED if publishes else job.WRITES)]
-        with locks.held(lake.locks(), names, result.run_id) as hold, session.set_for(spark, getattr(job, "SPARK_CONF", {})):
+        with locks.held(lake.locks(), names, result.run_id) as hold, set_for(spark, getattr(job, "SPARK_CONF", {})):
             (_run_and_release if publishes else _run_and_admit)(_Run(job, conf, lake, hold, result, progress))
         status, code, message = "done", 0, ""
         return result

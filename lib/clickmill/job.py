@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Annotated, Any, cast
+from functools import wraps
+from typing import Annotated, Any, ParamSpec, cast
 
 import typer
 from pyspark.errors import PySparkException
@@ -26,6 +27,7 @@ from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
 CODE_VERSION = clickmill.__version__
+P = ParamSpec("P")
 Written = Mapping[Table, DataFrame]
 """The rows that a run has just written, read back, by table."""
 
@@ -60,7 +62,7 @@ def main(module: str) -> None:
     """Run the job whose module was started as a program, with its options from the command line."""
     job = cast(Job, sys.modules[module])
 
-    def command(
+    def run(
         date: DateOption,
         to: ToOption = None,
         env: EnvOption = "local",
@@ -72,9 +74,9 @@ def main(module: str) -> None:
     ) -> None:
         told(lambda: perform(job, env, day_range(date, to), overrides(source, path, lake), run_id=run_id, dry_run=dry_run))
 
-    command.__doc__ = job.__doc__
+    run.__doc__ = job.__doc__
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(command)
+    app.command()(run)
     command_line(app)
 
 
@@ -183,6 +185,16 @@ def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:
     for table in job.WRITES:
         have = sum(day in days for day in ledger.admitted(table))
         terminal.out.print(f"  and in {table.name:<21} {verbs[table.write]} ({have} of these days are there)")
+
+
+def command(action: Callable[P, None]) -> Callable[P, None]:
+    """A command of the command line: its errors are told as told() tells them."""
+
+    @wraps(action)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        told(lambda: action(*args, **kwargs))
+
+    return run
 
 
 def told(action: Callable[[], None]) -> None:

@@ -25,6 +25,7 @@ from clickmill.contracts.days import Days
 from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.hashing import hash_of
 from clickmill.contracts.local import local_frame
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.table import Table
 from clickmill.folders import Folder, folder
 
@@ -34,6 +35,10 @@ Note = Mapping[str, object]
 
 _NOTE = "spark.databricks.delta.commitInfo.userMetadata"
 _PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
+# Any version that a release names must be readable, however old: vacuum alone shortens the logs of these tables.
+_OF_RELEASES = {"delta.enableExpiredLogCleanup": "false"}
+# Sweeping makes no version of the table, and looks at no shorter time than it is told: its callers hold the table.
+_SWEEPING = {"spark.databricks.delta.vacuum.logging.enabled": "false", "spark.databricks.delta.retentionDurationCheck.enabled": "false"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Lake:
         if self.exists(table):
             return
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).addColumns(table.schema)
-        for key, value in _PROPERTIES.items():
+        for key, value in (_PROPERTIES | (_OF_RELEASES if table.is_served or table.of else {})).items():
             builder = builder.property(key, value)
         if table.day is not None:
             builder = builder.partitionedBy(table.day)
@@ -170,11 +175,38 @@ class Lake:
         with self._noted(note):
             local_frame(self.spark, ordered, table.schema).coalesce(1).write.format("delta").mode("append").save(self.path(table))
 
+    def remove_unneeded(self, table: Table, kept: Iterable[int], *, keep_hours: int) -> int:
+        """Remove files that neither the newest version has nor one of `kept`, and that are older than `keep_hours`; say how many.
+
+        Needs   that nobody writes to the table meanwhile
+        """
+        path, there = self.path(table), self._files(table)
+        before = there.count()
+        # Grows with files and releases, not with rows.
+        files = sorted({file.rsplit("/", 1)[1] for version in kept for file in self.read(table, version).inputFiles()})
+        needed = local_frame(self.spark, [(file,) for file in files], "_name string")
+        name = F.element_at(F.split("path", "/"), -1)  # Delta names every file by a number drawn for it
+        there.join(needed, on=name == F.col("_name"), how="left_anti").createOrReplaceTempView("_inventory")
+        with set_for(self.spark, _SWEEPING):
+            self.spark.sql(f"VACUUM delta.`{path}` USING INVENTORY (SELECT * FROM _inventory) RETAIN {keep_hours} HOURS")
+        self.spark.catalog.dropTempView("_inventory")
+        return before - self._files(table).count()
+
+    def shorten_log(self, table: Table, oldest: int) -> int:
+        """Remove what the log does not need to tell any version from `oldest` on, and say how many files that were."""
+        return commits.shorten(self._log(table), oldest)
+
     def size_bytes(self, table: Table) -> int:
         """Bytes of the newest version."""
         row = DeltaTable.forPath(self.spark, self.path(table)).detail().select("sizeInBytes").first()
         assert row is not None
         return int(row.sizeInBytes)
+
+    def _files(self, table: Table) -> DataFrame:
+        """The data files that lie in the folder of a table, as Delta takes an inventory: those of no version too."""
+        found = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(self.path(table))
+        is_folder = F.when(F.col("path").isNotNull(), False).alias("isDir")  # Delta asks for a column that could be null
+        return found.select("path", "length", is_folder, F.unix_millis("modificationTime").alias("modificationTime"))
 
     def _log(self, table: Table) -> Folder:
         return folder(self.spark, f"{self.path(table)}/_delta_log")
@@ -182,12 +214,8 @@ class Lake:
     @contextmanager
     def _noted(self, note: Note) -> Iterator[None]:
         """Put a note into the commits that are made meanwhile; of what is not a write Delta takes it from the session alone."""
-        before = self.spark.conf.get(_NOTE, None)
-        self.spark.conf.set(_NOTE, _text(note))
-        try:
+        with set_for(self.spark, {_NOTE: _text(note)}):
             yield
-        finally:
-            self.spark.conf.unset(_NOTE) if before is None else self.spark.conf.set(_NOTE, before)
 
 
 def _text(note: Note) -> str:

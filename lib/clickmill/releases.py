@@ -29,7 +29,7 @@ FEW_ROWS = 100
 READER_VERSION = 1
 """Readers of this version of Delta's protocol are the least that there are: all warehouses have one."""
 
-_REFUSED, _APPROVED, _SERVED, _EXPIRED = "refused", "approved", "served", "expired"
+REFUSED, APPROVED, SERVED_NOW, EXPIRED = "refused", "approved", "served", "expired"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Release:
 
     release_id: str
     as_of_date: date
-    state: str = _APPROVED
+    state: str = APPROVED
     number: int = 0
     versions: Mapping[str, int] = field(default_factory=dict)
     staged_versions: Mapping[str, int] = field(default_factory=dict)
@@ -62,18 +62,18 @@ class Releases:
     @property
     def current(self) -> Release | None:
         """The release that is served now; None before the first."""
-        return next((row for row in reversed(self.rows) if row.state == _SERVED), None)
+        return next((row for row in reversed(self.rows) if row.state == SERVED_NOW), None)
 
     @property
     def unfinished(self) -> Release | None:
         """A release that was decided, and whose tables are not all served yet: a run is at it, or died."""
-        decided = [row for row in self.rows if row.state in (_APPROVED, _SERVED)]
-        return decided[-1] if decided and decided[-1].state == _APPROVED else None
+        decided = [row for row in self.rows if row.state in (APPROVED, SERVED_NOW)]
+        return decided[-1] if decided and decided[-1].state == APPROVED else None
 
     def listed(self) -> list[Release]:
         """Releases that can be restored, the newest first; of each its last served row."""
-        expired = {row.release_id for row in self.rows if row.state == _EXPIRED}
-        newest = {row.release_id: row for row in self.rows if row.state == _SERVED and row.release_id not in expired}
+        expired = {row.release_id for row in self.rows if row.state == EXPIRED}
+        newest = {row.release_id: row for row in self.rows if row.state == SERVED_NOW and row.release_id not in expired}
         return sorted(newest.values(), key=lambda row: -row.number)
 
     def named(self, release_id: str) -> Release:
@@ -148,7 +148,7 @@ def serve(releases: Releases, hold: Hold, draft: Release) -> Release:
     versions = {**stay, **{name: lake.head(BY_NAME[name]) + 1 for name in moved}}
     faultpoint("releases.approving")
     hold.confirm()
-    approved = releases.enter(replace(draft, state=_APPROVED, versions=versions))
+    approved = releases.enter(replace(draft, state=APPROVED, versions=versions))
     faultpoint("releases.approved")
     return _brought(releases, hold, approved)
 
@@ -186,7 +186,7 @@ def accept(releases: Releases, hold: Hold, release_id: str, because: str) -> Rel
     finish(releases, hold)
     refused = releases.named(release_id)
     current = releases.current
-    if refused.state != _REFUSED:
+    if refused.state != REFUSED:
         raise UsageError(f"release {release_id} is {refused.state}; only a refused one can be accepted")
     if not refused.is_sound:
         raise UsageError(f"release {release_id} cannot be accepted, its rows are wrong: {refused.reason}")
@@ -199,7 +199,7 @@ def refuse(releases: Releases, draft: Release, reason: str, *, is_sound: bool) -
     """Put down that a release was refused, and why; its staged rows stay where they are."""
     current = releases.current
     versions = current.versions if current else {}
-    releases.enter(replace(draft, state=_REFUSED, versions=versions, reason=reason, is_sound=is_sound))
+    releases.enter(replace(draft, state=REFUSED, versions=versions, reason=reason, is_sound=is_sound))
     served = f"{current.release_id} of {current.as_of_date} stays served" if current else "none is served"
     return GateRefused(f"release {draft.release_id} is refused, {served}: {reason}; clickmill release explain {draft.release_id}")
 
@@ -216,7 +216,7 @@ def _brought(releases: Releases, hold: Hold, approved: Release) -> Release:
         faultpoint("releases.table_served")
     versions = {table.name: lake.head(table) for table in SERVED if lake.exists(table)}
     hold.confirm()
-    served = releases.enter(replace(approved, state=_SERVED, versions=versions))
+    served = releases.enter(replace(approved, state=SERVED_NOW, versions=versions))
     faultpoint("releases.served")
     return served
 

@@ -25,6 +25,7 @@ class _Section(BaseModel):
 
 class Lake(_Section):
     root: str
+    keep_hours: Annotated[int, Field(ge=0)]
 
 
 class Shop(_Section):

@@ -52,19 +52,6 @@ def build(app_name: str, extra: Mapping[str, str] | None = None) -> SparkSession
     return spark
 
 
-@contextmanager
-def set_for(spark: SparkSession, properties: Mapping[str, str]) -> Iterator[None]:
-    """Set SQL properties for the length of one job, and put the old values back."""
-    before = {key: spark.conf.get(key, None) for key in properties}
-    for key, value in properties.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key, old in before.items():
-            spark.conf.unset(key) if old is None else spark.conf.set(key, old)
-
-
 def executors_differ(spark: SparkSession) -> str | None:
     """One line that says how the executors' Python differs from the driver's, or None.
 

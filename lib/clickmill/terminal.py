@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 from clickmill.contracts.days import Days
 from clickmill.execution import RunResult
 from clickmill.flow import Made
+from clickmill.lineage import Origin
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -64,6 +65,17 @@ def show_made(made: Made) -> None:
         if left:
             first = min(left, key=lambda one: one.day)
             out.print(f"{len(left):,} days of tables {kind}, from {first.day} on ({first.table}: {first.reasons[0]})", markup=False)
+
+
+def show_origin(origin: Origin, files: Sequence[tuple[str, str, int]], limit: int) -> None:
+    """One step upstream: the days and version of a table, the runs that wrote them, the files that they landed in."""
+    indent, missing = "  " * origin.depth, len(origin.days) - origin.day_count
+    gaps = f" ({missing:,} days are not there)" if missing else ""
+    out.print(f"{indent}{origin.table.name} {origin.days}{gaps}: version {origin.version}, {origin.row_count:,} rows", markup=False)
+    for run_id, (job, code, config) in list(origin.runs.items())[:limit]:
+        out.print(f"{indent}  by run {run_id} of {job}, code {code}, config {config}", markup=False)
+    for landed, file, records in files:
+        out.print(f"{indent}  landed {landed} in {file}: {records:,} records", markup=False)
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:

@@ -21,13 +21,14 @@ LAYERS = (
     {"config", "log", "lake", "quality"},
     {"ledger", "session"},
     {"inputs", "releases"},
-    {"admission", "attempts", "river"},
+    {"admission", "attempts", "lineage", "querying", "river", "vacuum"},
     {"execution"},
     {"staleness"},
     {"flow"},
     {"terminal"},
     {"job"},
-    {"cli_sources", "doctor", "truth"},
+    {"cli_sources", "cli_tables", "doctor", "truth"},
+    {"cli_releases"},
     {"cli", "demo"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

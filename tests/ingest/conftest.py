@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from clickmill import session
 from clickmill.contracts.days import Days
 from clickmill.contracts.local import local_frame
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.tables import RAW_FILES
 from clickmill.ingest import guess_text, ingest
 from clickmill.ingest.source import TABLES, parse
@@ -22,7 +22,7 @@ Ingest = Callable[..., Ingested]
 
 @pytest.fixture(autouse=True)
 def _as_in_a_job(spark: SparkSession) -> Iterator[None]:
-    with session.set_for(spark, ingest.SPARK_CONF):
+    with set_for(spark, ingest.SPARK_CONF):
         yield
 
 

@@ -1,0 +1,71 @@
+"""Removes what nothing can ask for any more: files that killed runs left, versions that no release names, logs before them."""
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+from clickmill import locks, log
+from clickmill.config import Config
+from clickmill.contracts.table import Table
+from clickmill.contracts.tables import ALL, SERVED
+from clickmill.lake import Lake
+from clickmill.ledger import LEDGER, Ledger
+from clickmill.releases import EXPIRED, REFUSED, Releases
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What was removed of one table, and the versions that were kept beside the newest one."""
+
+    table: Table
+    file_count: int
+    log_count: int
+    kept: frozenset[int]
+
+
+def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
+    """Remove the files of every table that no version that is still needed has, and that are older than `lake.keep_hours`.
+
+    Needed are the newest version, the last admitted one, and of served tables and
+    the tables that they are staged in those of the releases that can be restored
+    or were refused lately. Releases beyond the newest `releases.keep` can no longer
+    be restored then, and are not listed any more.
+
+    Raises  TableHeld where a run is at a table: nothing is removed under it
+    """
+    staged = [table.staging() for table in SERVED]
+    tables = [table for table in (*ALL, *staged) if lake.exists(table)]
+    with locks.held(lake.locks(), [table.name for table in ALL if table.layer != "ops"], run_id):
+        releases = Releases(lake)
+        _expire(releases, conf.releases.keep)
+        ledger, swept = Ledger(lake), []
+        for table in tables:
+            kept = frozenset(_needed(table, releases, ledger))
+            # Every run writes to the tables of the ledger, for a moment.
+            with locks.waited_for(lake.locks(), LEDGER, run_id) if table.layer == "ops" else nullcontext():
+                file_count = lake.remove_unneeded(table, kept, keep_hours=conf.lake.keep_hours)
+            is_of_release = table.is_served or table in staged
+            log_count = lake.shorten_log(table, min(kept, default=lake.head(table))) if is_of_release else 0
+            swept.append(Swept(table, file_count, log_count, kept))
+            log.bound(run_id=run_id, table=table.name).info("swept", files=file_count, logs=log_count)
+    return swept
+
+
+def _expire(releases: Releases, keep: int) -> None:
+    """Say of the releases beyond the newest ones that they can no longer be restored, before their files go."""
+    current = releases.current
+    for old in releases.listed()[keep:]:
+        if current is not None and old.release_id != current.release_id:
+            releases.enter(replace(old, state=EXPIRED, reason=None))
+
+
+def _needed(table: Table, releases: Releases, ledger: Ledger) -> Iterable[int]:
+    """Versions of a table that must be readable for as long as they are listed."""
+    listed = releases.listed()
+    if table.is_served:
+        return {row.versions[table.name] for row in listed if table.name in row.versions}
+    if table.of:
+        oldest = listed[-1].number if listed else 0
+        waiting = [row for row in releases.rows if row.state == REFUSED and row.number > oldest]
+        return {row.staged_versions[table.of] for row in waiting if table.of in row.staged_versions}
+    return {ledger.version(table)} if table.day is not None and ledger.admitted(table) else set()

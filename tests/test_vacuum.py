@@ -1,0 +1,109 @@
+"""Vacuum takes what nothing can ask for any more, and nothing else."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from builders import DAY, frame
+from clickmill import config, execution, locks, quality, releases, vacuum
+from clickmill.contracts.days import Days
+from clickmill.contracts.errors import GateRefused, TableHeld
+from clickmill.contracts.tables import RECOMMENDATIONS, SERVED, USERS_WITHOUT_LIST
+from clickmill.lake import Lake
+from clickmill.releases import Releases
+from released import listed, publishes
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_gate() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quality, "gate", lambda rows, table, **_: quality.GateResult(table, None))
+        yield
+
+
+@pytest.fixture
+def conf(lake: Lake) -> config.Config:
+    return config.load("test", {"lake.root": lake.root, "lake.keep_hours": 0, "releases.keep": 3})
+
+
+def publish(lake: Lake, conf: config.Config, n: int, users: int = 2) -> str:
+    day = DAY + timedelta(days=n)
+    return execution.execute(publishes(users, without=1, day=day), conf, Days(day, day), lake.spark).run_id
+
+
+def parquet(lake: Lake, table=RECOMMENDATIONS) -> set[str]:
+    return {one.name for one in Path(lake.path(table)).rglob("*.parquet") if "_delta_log" not in one.parts}
+
+
+def rows(lake: Lake, release: releases.Release, table=RECOMMENDATIONS) -> set[str]:
+    return {f"{row.release_id} {row.user_id}" for row in lake.read(table, release.versions[table.name]).collect()}
+
+
+def test_every_release_that_is_listed_can_be_restored_after_it_and_the_others_are_gone(lake, conf) -> None:
+    ids = [publish(lake, conf, 0, users=n + 1) for n in range(12)]  # the same day again and again: each replaces the files before
+    kept = Releases(lake).listed()[:3]
+    before = {row.release_id: {table.name: rows(lake, row, table) for table in SERVED} for row in kept}
+    assert [row.release_id for row in kept] == ids[:-4:-1]
+    swept = {one.table.name: one for one in vacuum.sweep(lake, conf, "sweep")}
+    needed = {one.rsplit("/", 1)[1] for row in kept for one in lake.read(RECOMMENDATIONS, row.versions[RECOMMENDATIONS.name]).inputFiles()}
+    assert parquet(lake) == needed and swept[RECOMMENDATIONS.name].file_count >= 9
+    assert swept[RECOMMENDATIONS.name].log_count > 0 and lake.head(RECOMMENDATIONS) == 12
+    listed_now = Releases(lake).listed()
+    assert [row.release_id for row in listed_now] == [row.release_id for row in kept]
+    fresh = Lake(lake.spark, shutil.copytree(lake.root, f"{lake.root}-copy"))  # nothing that Spark remembers of the log helps
+    for row in listed_now:
+        assert {table.name: rows(fresh, row, table) for table in SERVED} == before[row.release_id]
+        with locks.held(fresh.locks(), [table.name for table in SERVED], "by hand") as hold:
+            known = Releases(fresh)
+            if known.current.release_id != row.release_id:
+                releases.rollback(known, hold, row.release_id)
+        assert {f"{one.release_id} {one.user_id}" for one in fresh.read(RECOMMENDATIONS).collect()} == before[row.release_id][
+            RECOMMENDATIONS.name
+        ]
+
+
+def test_files_that_a_killed_run_left_go_when_they_are_old_enough_and_by_nothing_else(lake, conf) -> None:
+    publish(lake, conf, 0)
+    a_file = next(Path(lake.path(RECOMMENDATIONS)).rglob("part-*.parquet"))
+    old, young = a_file.with_name("part-00000-old.parquet"), a_file.with_name("part-00000-young.parquet")
+    for one in (old, young):
+        shutil.copy(a_file, one)
+    os.utime(old, (1.6e9, 1.6e9))
+    publish(lake, conf, 1)
+    assert {old.name, young.name} <= parquet(lake)
+    day = conf.model_copy(update={"lake": conf.lake.model_copy(update={"keep_hours": 24})})
+    vacuum.sweep(lake, day, "sweep")
+    assert old.name not in parquet(lake) and young.name in parquet(lake)
+    assert lake.read(RECOMMENDATIONS).count() == 4
+
+
+def test_rows_of_a_refused_release_stay_to_be_looked_at(lake, conf) -> None:
+    publish(lake, conf, 0)
+    with pytest.raises(GateRefused):
+        publish(lake, conf, 1, users=300)
+    refused = Releases(lake).rows[-1]
+    publish(lake, conf, 1)
+    vacuum.sweep(lake, conf, "sweep")
+    staged = lake.read(RECOMMENDATIONS.staging(), refused.staged_versions[RECOMMENDATIONS.name])
+    assert staged.where(f"release_id = '{refused.release_id}'").count() == 300
+
+
+def test_nothing_is_removed_under_a_run(lake, conf) -> None:
+    publish(lake, conf, 0)
+    with locks.held(lake.locks(), [USERS_WITHOUT_LIST.name], "a run"), pytest.raises(TableHeld, match="run a run"):
+        vacuum.sweep(lake, conf, "sweep")
+
+
+def test_who_was_erased_is_in_no_file_once_no_release_that_knew_it_is_kept(lake, conf) -> None:
+    last = conf.model_copy(update={"releases": conf.releases.model_copy(update={"keep": 1})})
+    publish(lake, conf, 0)
+    without = frame(lake.spark, RECOMMENDATIONS, [listed("u1", as_of_date=DAY, release_id="r")])
+    lake.write(without, RECOMMENDATIONS, Days(DAY, DAY), {"run_id": "erasure"})
+    publish(lake, conf, 1)
+    vacuum.sweep(lake, last, "sweep")
+    held = [one for one in Path(lake.root).rglob("*.parquet") if "_delta_log" not in one.parts and "staged" not in one.parts]
+    assert held and lake.read(RECOMMENDATIONS).where(f"as_of_date = date'{DAY}' and user_id = 'u0'").count() == 0
