@@ -1,0 +1,65 @@
+"""`cluster.py LAKE`: a run on executors of their own, of which one is killed, with a Python worker that dies once, and speculation on."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+from pyspark.sql import functions as F
+
+from builders import DAY
+from clickmill import config, execution, log, quality, session
+from clickmill.contracts.days import Days
+from clickmill.contracts.tables import IDENTITIES
+from conftest import TEST_PROPERTIES
+
+root = sys.argv[1]
+log.configure(f"{root}-logs")
+cluster = {
+    "spark.master": "local-cluster[2,1,900]",
+    "spark.executor.memory": "600m",
+    "spark.executorEnv.PYTHONPATH": os.environ["PYTHONPATH"],
+    "spark.speculation": "true",
+    "spark.speculation.quantile": "0.5",
+    "spark.speculation.multiplier": "1.1",
+}
+spark = session.build("cluster", {**TEST_PROPERTIES, "spark.driver.memory": "1g", **cluster})
+flag, started = f"{root}-died", f"{root}-started"
+
+
+def slowly(batches):
+    """Rows as they are, a while later; the first worker that comes here dies, and one task takes much longer than the others."""
+    for batch in batches:
+        Path(started).touch()
+        if not os.path.exists(flag):
+            Path(flag).touch()
+            os._exit(1)
+        time.sleep(6 if 7 in set(batch["id"]) else 1)
+        yield batch
+
+
+def kill_one() -> None:
+    while not os.path.exists(started):
+        time.sleep(0.05)
+    time.sleep(2)
+    executors = [one for one in psutil.Process().children(recursive=True) if "CoarseGrainedExecutorBackend" in " ".join(one.cmdline())]
+    executors[0].kill()
+    print("executors", len(executors))
+
+
+def run(spark, conf, days, inputs):
+    told = spark.range(0, 8, 1, 8).mapInPandas(slowly, "id long")
+    at = F.lit("2024-05-16 10:00:00").cast("timestamp")
+    columns = {"site_id": F.lit("s"), "event_date": F.lit(DAY), "first_seen_at": at, "last_seen_at": at}
+    ids = {name: F.concat(F.lit(name[0]), F.col("id").cast("string")) for name in ("visitor_id", "account_id")}
+    return {IDENTITIES: told.withColumns(columns | ids)}
+
+
+job = SimpleNamespace(__name__="slow", READS=(), WRITES=(IDENTITIES,), run=run, CONFIG=("shop",))
+quality.gate = lambda rows, table, **_: quality.GateResult(table, None)
+threading.Thread(target=kill_one, daemon=True).start()
+execution.execute(job, config.load("test", {"lake.root": root}), Days(DAY, DAY), spark)
+print("rows", sorted(row.visitor_id for row in spark.read.format("delta").load(f"{root}/clean/identities").collect()))

@@ -1,0 +1,94 @@
+"""Several at once: two backfills, and readers beside publishes, rollbacks and a kill."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import DAY
+from clickmill import config, execution, locks, releases
+from clickmill.contracts.days import Days
+from clickmill.contracts.errors import GateRefused
+from clickmill.contracts.tables import DAYS, IDENTITIES, SERVED, VALUE_RANGES
+from clickmill.lake import Lake
+from clickmill.releases import Releases
+from faults import reader, runs
+from faults.test_faults import TOP, killed
+from released import publishes
+
+
+def test_of_two_backfills_at_once_both_days_come_out_right_or_one_is_turned_away(spark, tmp_path: Path) -> None:
+    root = str(tmp_path / "lake")
+    runs.run(spark, root, "writes", DAY)
+    days = [[str(DAY + timedelta(days=1 + 2 * n + side)) for n in range(3)] for side in (0, 1)]
+    env = os.environ | {"PYTHONPATH": f"{TOP}/lib:{TOP}/tests"}
+    words = [[sys.executable, str(TOP / "tests/faults/racer.py"), root, name, *days[side]] for side, name in enumerate("ab")]
+    racers = [subprocess.Popen(one, env=env, cwd=TOP, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for one in words]
+    ended = [one.communicate() for one in racers]
+    codes = [list(map(int, out.split()[-3:])) for out, _ in ended]
+    assert all(set(one) <= {0, 4} for one in codes), [err[-2000:] for _, err in ended]
+    for side in (0, 1):
+        for day, code in zip(days[side], codes[side], strict=True):
+            if code == 4:  # turned away: it runs later
+                runs.run(spark, root, "writes", date.fromisoformat(day))
+    lake, every = Lake(spark, root), {str(DAY), *days[0], *days[1]}
+    for table in (IDENTITIES, VALUE_RANGES):
+        assert sorted(str(row.event_date) for row in lake.read(table).collect()) == sorted(every)
+    admitted = lake.read(DAYS).where(f"table = '{IDENTITIES.name}'").collect()
+    assert {str(row.day) for row in admitted} == every, "no entry of the ledger is lost where two write to it at once"
+    assert codes[0].count(0) + codes[1].count(0) >= 3, "one of the two always gets through"
+
+
+def test_readers_see_one_release_whole_whatever_happens_beside_them(spark, tmp_path: Path) -> None:
+    root = str(tmp_path / "lake")
+    runs.prepared(spark, root, "publishes")
+    context = multiprocessing.get_context("spawn")
+    stop, queue = context.Event(), context.Queue()
+    reading = context.Process(target=reader.reads, args=(root, stop, queue))
+    reading.start()
+    lake, conf = Lake(spark, root), config.load("test", {"lake.root": root})
+    first = Releases(lake).current
+    killed(root, "publishes", point="releases.table_served")
+    with locks.held(lake.locks(), [table.name for table in SERVED], "by hand") as hold:
+        releases.rollback(Releases(lake), hold, first.release_id)
+    for n in (1, 2):
+        day = DAY + timedelta(days=n)
+        execution.execute(publishes(2 + n, without=n, day=day), conf, Days(day, day), spark)
+    with pytest.raises(GateRefused):
+        execution.execute(publishes(300, without=1, day=day), conf, Days(day, day), spark)
+    stop.set()
+    told: list[Any] = queue.get(timeout=60)
+    reading.join()
+    assert [seen for seen in told if seen[0] == "error"] == []
+    assert len(told) > 20, "it read all the while"
+    for kind, *seen in told:
+        if kind == "head":
+            _, heads, decided = seen
+            days = [day for day, _, _ in heads]
+            assert len(days) == len(set(days)), "rows of two releases on one day"
+            assert {release for _, release, _ in heads} <= set(decided), "rows that nobody released"
+        else:
+            release, pinned, counts = seen
+            assert pinned == {name: [(release, count)] if count else [] for name, count in counts.items()}
+    assert len({seen[1] for seen in told if seen[0] == "release"}) > 2
+
+
+def test_a_release_that_a_killed_run_had_decided_is_finished_before_the_next_is_made(spark, tmp_path: Path) -> None:
+    root = str(tmp_path / "lake")
+    runs.prepared(spark, root, "publishes")
+    killed(root, "publishes", point="releases.approved")
+    lake = Lake(spark, root)
+    decided = Releases(lake).unfinished
+    assert decided is not None and decided.as_of_date == runs.NEXT
+    third = publishes(4, without=1, day=runs.NEXT + timedelta(days=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution.releases, "faults", lambda *_, **__: ["not this one"])
+        with pytest.raises(GateRefused, match=f"{decided.release_id} of {runs.NEXT} stays served"):
+            day = runs.NEXT + timedelta(days=1)
+            execution.execute(third, config.load("test", {"lake.root": root}), Days(day, day), spark)
+    assert Releases(lake).current.release_id == decided.release_id
