@@ -1,7 +1,7 @@
 # `make help` lists the targets. Those that need an environment set it up first (tools/setup.sh, nothing to do when nothing changed).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format golden wheel archive lock setup clean
+.PHONY: help demo test bench lint format docs golden wheel archive lock setup clean
 
 CACHE := $(or $(CLICKMILL_CACHE),.cache)
 UV := UV_CACHE_DIR=$(CACHE)/uv $(CACHE)/boot/bin/uv
@@ -33,6 +33,9 @@ lint: setup ## ruff, format, types, and the direction of imports
 format: setup ## mend what ruff can mend
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+
+docs: setup ## rewrite docs/tables.md from schemas, expectations and jobs
+	@$(IN_ENV) .venv/bin/python -m clickmill.dictionary
 
 golden: ## rewrite tests/golden from spark-submit.sh; read the difference before you commit it
 	@rm -rf tests/golden/*/

@@ -82,7 +82,7 @@ class Lake:
         """Create the table, empty, with the comments of its contract, where it is not there yet."""
         if self.exists(table):
             return
-        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).addColumns(table.schema)
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.comment).addColumns(table.schema)
         for key, value in (_PROPERTIES | (_OF_RELEASES if table.is_served or table.of else {})).items():
             builder = builder.property(key, value)
         if table.day is not None:

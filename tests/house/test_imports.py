@@ -22,7 +22,7 @@ LAYERS = (
     {"ledger", "session"},
     {"inputs", "releases"},
     {"admission", "attempts", "lineage", "querying", "river", "vacuum"},
-    {"execution"},
+    {"dictionary", "execution"},
     {"staleness"},
     {"flow"},
     {"terminal"},

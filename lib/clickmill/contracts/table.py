@@ -57,6 +57,11 @@ class Table:
         """Columns in order, with comments and the class of personal data as metadata."""
         return StructType.fromJson(json.loads(resources.text(self.schema_path)))
 
+    @cached_property
+    def comment(self) -> str:
+        """What one row is."""
+        return str(json.loads(resources.text(self.schema_path))["comment"])
+
     @property
     def columns(self) -> list[str]:
         return self.schema.fieldNames()
