@@ -1,14 +1,17 @@
-"""One Spark session for each process of the run, and a lake of its own for each test that asks for one."""
+"""One Spark session for each process of the run, a lake of its own for each test that asks for one, and one small shop for all."""
 
 import os
+import pickle
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
-from clickmill import log, session
+from clickmill import execution, log, session
 from clickmill.lake import Lake
+from river.small_shop import DAYS, World, landings, opened, world
 
 TEST_PROPERTIES = {
     "spark.master": "local[2]",
@@ -53,3 +56,29 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
 def shared() -> Path:
     """The folder of real files; a test that uses it says what it skips without it."""
     return Path(os.environ.get("CLICKMILL_SHARED", Path(__file__).resolve().parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def ran(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, dict[str, execution.RunResult]]:
+    """The shop after its three days, and what each job did. Who changes anything takes a copy."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small_shop"
+    results = folder / "results"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        _wait_for(results)
+    else:
+        told = world(spark, folder, landings()).flow(DAYS)
+        (folder / "written").write_bytes(pickle.dumps(told))
+        (folder / "written").rename(results)
+    return opened(spark, folder), pickle.loads(results.read_bytes())
+
+
+def _wait_for(file: Path) -> None:
+    """Another process is at it."""
+    for _ in range(3000):
+        if file.exists():
+            return
+        time.sleep(0.2)
+    pytest.fail("the shop was never finished by the process that began it")
