@@ -106,6 +106,14 @@ def test_rows_that_were_never_admitted_are_not_read_and_undone_by_the_next_run(s
     assert seen(lake) == [("2024-05-16", "v1"), ("2024-05-17", "v2")]
 
 
+def test_a_new_column_and_files_put_together_are_no_writes_that_a_run_undoes(spark, lake, conf) -> None:
+    execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
+    spark.sql(f"alter table delta.`{lake.path(IDENTITIES)}` add columns (more string)")
+    spark.sql(f"optimize delta.`{lake.path(IDENTITIES)}`")
+    execution.execute(writes(IDENTITIES, [identity(NEXT_DAY)]), conf, Days(NEXT_DAY, NEXT_DAY), spark)
+    assert "more" in spark.read.format("delta").load(lake.path(IDENTITIES)).columns and len(seen(lake)) == 2
+
+
 def test_a_day_that_is_not_there_stops_the_job_that_needs_it(spark, lake, conf) -> None:
     execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
     with pytest.raises(BadData, match="day 2024-05-17 is not there yet"):

@@ -1,10 +1,16 @@
 """The lake: hashes that depend on rows alone, few files, and rows read back as they were written."""
 
+from dataclasses import replace
 from decimal import Decimal
+
+import pytest
+from pyspark.sql.types import LongType, StructField, StructType
 
 from builders import DAY, NEXT_DAY, frame, raw_event
 from clickmill.contracts.days import Days
-from clickmill.contracts.tables import RAW_EVENTS, RAW_FILES, RAW_USERS
+from clickmill.contracts.errors import UsageError
+from clickmill.contracts.table import Table
+from clickmill.contracts.tables import RAW_EVENTS, RAW_FILES, RAW_USERS, RECOMMENDATIONS
 from clickmill.lake import Lake, facts_by_day
 
 
@@ -69,3 +75,46 @@ def test_a_table_is_published_with_comments_and_for_readers_of_version_one(spark
 def test_a_value_that_moves_to_another_column_changes_the_hash_of_its_day(spark) -> None:
     there, moved = (facts_by_day(frame(spark, RAW_EVENTS, [raw_event(**{name: "x"})]), RAW_EVENTS)[0] for name in ("query", "page_url"))
     assert there.content_hash != moved.content_hash
+
+
+def narrower(table: Table, name: str) -> Table:
+    """The contract as it was before it had the column."""
+    old = replace(table)
+    fields = [field for field in table.schema.fields if field.name != name]
+    old.__dict__["schema"] = StructType(fields)
+    return old
+
+
+def test_a_column_that_is_new_in_a_contract_is_added_and_is_null_in_the_rows_of_before(spark, lake: Lake) -> None:
+    old = narrower(RAW_EVENTS, "zone")
+    lake.ensure(old, {})
+    lake.write(frame(spark, old, [raw_event("10:00")]), old, Days(DAY, DAY), {})
+    lake.ensure(RAW_EVENTS, {"run_id": "r1"})
+    assert lake.note(RAW_EVENTS) == {"run_id": "r1"}
+    lake.write(frame(spark, RAW_EVENTS, [raw_event("11:00", zone="Europe/Berlin")]), RAW_EVENTS, Days(DAY, DAY), {})
+    assert sorted(map(str, (row.zone for row in lake.read(RAW_EVENTS).collect()))) == ["Europe/Berlin", "None"]
+    assert [row.zone for row in lake.read(RAW_EVENTS, 1).collect()] == [None], "an older version is read under the new contract"
+    columns = {row.col_name: row.comment for row in spark.sql(f"describe delta.`{lake.path(RAW_EVENTS)}`").collect()}
+    assert columns["zone"] == RAW_EVENTS.schema["zone"].metadata["comment"]
+
+
+def test_a_published_table_and_another_type_are_never_changed_in_place(lake: Lake) -> None:
+    lake.ensure(narrower(RECOMMENDATIONS, "model_run_id"), {})
+    with pytest.raises(UsageError, match=r"a published table never changes; its new contract is a new table, publish.recommendations_v2"):
+        lake.ensure(RECOMMENDATIONS, {})
+    other = replace(RAW_USERS)
+    fields = [
+        StructField(one.name, LongType() if one.name == "file" else one.dataType, one.nullable, one.metadata) for one in RAW_USERS.schema
+    ]
+    other.__dict__["schema"] = StructType(fields)
+    lake.ensure(other, {})
+    with pytest.raises(UsageError, match=r"raw.users: file is bigint, expected string"):
+        lake.ensure(RAW_USERS, {})
+
+
+def test_a_published_table_says_what_it_is(spark, lake: Lake) -> None:
+    lake.ensure(RECOMMENDATIONS, {})
+    detail = spark.sql(f"describe detail delta.`{lake.path(RECOMMENDATIONS)}`").first()
+    assert detail.description == RECOMMENDATIONS.comment and (detail.minReaderVersion, detail.minWriterVersion) == (1, 2)
+    fields = {one.name: one.metadata for one in spark.read.format("delta").load(lake.path(RECOMMENDATIONS)).schema}
+    assert fields["user_id"]["personal"] == "direct" and fields["rank"]["comment"] == "Place in the list, from 1 without holes"

@@ -159,11 +159,11 @@ class _Run:
 def _run_and_admit(run: _Run) -> None:
     """Write the tables, and admit their days when all is well; else they are as they were before."""
     lake, job = run.lake, run.job
-    for table in job.WRITES:
-        lake.ensure(table, run.note)
     ledger = Ledger(lake)
     for table in job.WRITES:
-        if ledger.recover(table, run.note):
+        is_undone = lake.exists(table) and ledger.recover(table, run.note)
+        lake.ensure(table, run.note)
+        if is_undone:
             log.bound(run_id=run.result.run_id, job=run.result.job, table=table.name).warning("undid a write that was never admitted")
     inputs = run.pinned(ledger)
     try:

@@ -17,11 +17,12 @@ from typing import Any
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import MapType
+from pyspark.sql.types import MapType, StructField
 
 from clickmill import commits
-from clickmill.contracts.conform import conform
+from clickmill.contracts.conform import ContractError, conform
 from clickmill.contracts.days import Days
+from clickmill.contracts.errors import UsageError
 from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.hashing import hash_of
 from clickmill.contracts.local import local_frame
@@ -37,8 +38,8 @@ _NOTE = "spark.databricks.delta.commitInfo.userMetadata"
 _PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
 # Any version that a release names must be readable, however old: vacuum alone shortens the logs of these tables.
 _OF_RELEASES = {"delta.enableExpiredLogCleanup": "false"}
-# Sweeping makes no version of the table, and looks at no shorter time than it is told: its callers hold the table.
-_SWEEPING = {"spark.databricks.delta.vacuum.logging.enabled": "false", "spark.databricks.delta.retentionDurationCheck.enabled": "false"}
+# Of these a table has the rows of the version before.
+_KEEPING_ROWS = {"ADD COLUMNS", "SET TBLPROPERTIES", "OPTIMIZE", "VACUUM START", "VACUUM END"}
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,24 @@ class Lake:
     def path(self, table: Table) -> str:
         return f"{self.root}/{table.name.replace('.', '/')}"
 
+    def log(self, table: Table) -> Folder:
+        """The log of a table, one file a version."""
+        return folder(self.spark, f"{self.path(table)}/_delta_log")
+
     def locks(self) -> Folder:
         """Where it is told who holds which table."""
         return folder(self.spark, f"{self.root}/locks")
 
     def exists(self, table: Table) -> bool:
-        return bool(commits.versions(self._log(table)))
+        return bool(commits.versions(self.log(table)))
 
     def ensure(self, table: Table, note: Note) -> None:
-        """Create the table, empty, with the comments of its contract, where it is not there yet."""
+        """Create the table, empty, with the comments of its contract, where it is not there yet; add columns that are new in it.
+
+        Raises  UsageError where the table differs otherwise, or is served: readers rely on it
+        """
         if self.exists(table):
+            self._widen(table, note)
             return
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.comment).addColumns(table.schema)
         for key, value in (_PROPERTIES | (_OF_RELEASES if table.is_served or table.of else {})).items():
@@ -93,7 +102,7 @@ class Lake:
 
     def head(self, table: Table) -> int:
         """The newest version of the table."""
-        return commits.versions(self._log(table))[-1]
+        return commits.versions(self.log(table))[-1]
 
     def read(self, table: Table, version: int | None = None) -> DataFrame:
         """Rows of one version (the newest when none is named); no rows where the table is not there yet."""
@@ -102,7 +111,8 @@ class Lake:
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        return conform(reader.load(self.path(table)), table)
+        rows = reader.load(self.path(table))
+        return conform(rows.withColumns({one.name: F.lit(None).cast(one.dataType) for one in _new_columns(rows, table)}), table)
 
     def write(self, frame: DataFrame, table: Table, days: Days, note: Note) -> Written:
         """Replace the days of a run by `frame` in one commit, or append it, as the contract of the table says.
@@ -126,7 +136,7 @@ class Lake:
                 where = f"{table.day} >= date'{replaced.first}' and {table.day} <= date'{replaced.last}'"
                 writer.mode("overwrite").option("replaceWhere", where).save(self.path(table))
         faultpoint("lake.written")
-        since = takewhile(lambda one: one.version > before, commits.newest_first(self._log(table)))
+        since = takewhile(lambda one: one.version > before, commits.newest_first(self.log(table)))
         mine = (one.version for one in since if one.note == _text(note))
         return Written(table, replaced, next(mine, before), before)  # to append nothing is no commit
 
@@ -138,13 +148,13 @@ class Lake:
         faultpoint("lake.restored")
 
     def holds(self, table: Table, version: int) -> bool:
-        """True where the content is that of `version`: the newest commit is it, or a return to it."""
-        newest = next(commits.newest_first(self._log(table)))
-        return version in (newest.version, newest.restored)
+        """True where the rows are those of `version`: nothing but returns to it, and what keeps rows as they are, came after it."""
+        commit = next(one for one in commits.newest_first(self.log(table)) if one.operation not in _KEEPING_ROWS or one.version == version)
+        return version in (commit.version, commit.restored)
 
     def note(self, table: Table, version: int | None = None) -> dict[str, Any]:
         """What a commit said of itself; the newest one where no version is named. Nothing where it said nothing."""
-        log = self._log(table)
+        log = self.log(table)
         commit = next(commits.newest_first(log)) if version is None else commits.at(log, version)
         return dict(json.loads(commit.note)) if commit and commit.note else {}
 
@@ -175,47 +185,48 @@ class Lake:
         with self._noted(note):
             local_frame(self.spark, ordered, table.schema).coalesce(1).write.format("delta").mode("append").save(self.path(table))
 
-    def remove_unneeded(self, table: Table, kept: Iterable[int], *, keep_hours: int) -> int:
-        """Remove files that neither the newest version has nor one of `kept`, and that are older than `keep_hours`; say how many.
-
-        Needs   that nobody writes to the table meanwhile
-        """
-        path, there = self.path(table), self._files(table)
-        before = there.count()
-        # Grows with files and releases, not with rows.
-        files = sorted({file.rsplit("/", 1)[1] for version in kept for file in self.read(table, version).inputFiles()})
-        needed = local_frame(self.spark, [(file,) for file in files], "_name string")
-        name = F.element_at(F.split("path", "/"), -1)  # Delta names every file by a number drawn for it
-        there.join(needed, on=name == F.col("_name"), how="left_anti").createOrReplaceTempView("_inventory")
-        with set_for(self.spark, _SWEEPING):
-            self.spark.sql(f"VACUUM delta.`{path}` USING INVENTORY (SELECT * FROM _inventory) RETAIN {keep_hours} HOURS")
-        self.spark.catalog.dropTempView("_inventory")
-        return before - self._files(table).count()
-
-    def shorten_log(self, table: Table, oldest: int) -> int:
-        """Remove what the log does not need to tell any version from `oldest` on, and say how many files that were."""
-        return commits.shorten(self._log(table), oldest)
-
     def size_bytes(self, table: Table) -> int:
         """Bytes of the newest version."""
         row = DeltaTable.forPath(self.spark, self.path(table)).detail().select("sizeInBytes").first()
         assert row is not None
         return int(row.sizeInBytes)
 
-    def _files(self, table: Table) -> DataFrame:
-        """The data files that lie in the folder of a table, as Delta takes an inventory: those of no version too."""
-        found = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(self.path(table))
-        is_folder = F.when(F.col("path").isNotNull(), False).alias("isDir")  # Delta asks for a column that could be null
-        return found.select("path", "length", is_folder, F.unix_millis("modificationTime").alias("modificationTime"))
-
-    def _log(self, table: Table) -> Folder:
-        return folder(self.spark, f"{self.path(table)}/_delta_log")
+    def _widen(self, table: Table, note: Note) -> None:
+        there = self.spark.read.format("delta").load(self.path(table))
+        new = _new_columns(there, table)
+        if not new:
+            try:
+                conform(there, table)
+            except ContractError as error:
+                raise UsageError(
+                    f"{error}: the table in the lake is of another contract; only columns that may be null can be added"
+                ) from None
+            return
+        if table.is_served:
+            raise UsageError(f"{table.name}: a published table never changes; its new contract is a new table, {_next_name(table.name)}")
+        columns = ", ".join(f"`{one.name}` {one.dataType.simpleString()} COMMENT {_quoted(one.metadata['comment'])}" for one in new)
+        with self._noted(note):
+            self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
 
     @contextmanager
     def _noted(self, note: Note) -> Iterator[None]:
         """Put a note into the commits that are made meanwhile; of what is not a write Delta takes it from the session alone."""
         with set_for(self.spark, {_NOTE: _text(note)}):
             yield
+
+
+def _new_columns(there: DataFrame, table: Table) -> list[StructField]:
+    """Columns that may be null and that the rows of before do not have."""
+    return [field for field in table.schema.fields if field.nullable and field.name not in there.columns]
+
+
+def _next_name(name: str) -> str:
+    stem, _, number = name.rpartition("_v")
+    return f"{stem}_v{int(number) + 1}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _text(note: Note) -> str:

@@ -4,13 +4,21 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from clickmill import locks, log
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from clickmill import commits, locks, log
 from clickmill.config import Config
+from clickmill.contracts.local import local_frame
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ALL, SERVED
 from clickmill.lake import Lake
 from clickmill.ledger import LEDGER, Ledger
 from clickmill.releases import EXPIRED, REFUSED, Releases
+
+# Sweeping makes no version of the table, and looks at no shorter time than it is told: who sweeps holds the table.
+_SWEEPING = {"spark.databricks.delta.vacuum.logging.enabled": "false", "spark.databricks.delta.retentionDurationCheck.enabled": "false"}
 
 
 @dataclass(frozen=True)
@@ -43,12 +51,37 @@ def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
             kept = frozenset(_needed(table, releases, ledger))
             # Every run writes to the tables of the ledger, for a moment.
             with locks.waited_for(lake.locks(), LEDGER, run_id) if table.layer == "ops" else nullcontext():
-                file_count = lake.remove_unneeded(table, kept, keep_hours=conf.lake.keep_hours)
+                file_count = remove_unneeded(lake, table, kept, keep_hours=conf.lake.keep_hours)
             is_of_release = table.is_served or table in staged
-            log_count = lake.shorten_log(table, min(kept, default=lake.head(table))) if is_of_release else 0
+            log_count = commits.shorten(lake.log(table), min(kept, default=lake.head(table))) if is_of_release else 0
             swept.append(Swept(table, file_count, log_count, kept))
             log.bound(run_id=run_id, table=table.name).info("swept", files=file_count, logs=log_count)
     return swept
+
+
+def remove_unneeded(lake: Lake, table: Table, kept: Iterable[int], *, keep_hours: int) -> int:
+    """Remove files that neither the newest version of a table has nor one of `kept`, and that are older than `keep_hours`; say how many.
+
+    Needs   that nobody writes to the table meanwhile
+    """
+    there = _files(lake, table)
+    before = there.count()
+    # Grows with files and releases, not with rows.
+    needed = sorted({file.rsplit("/", 1)[1] for version in kept for file in lake.read(table, version).inputFiles()})
+    name = F.element_at(F.split("path", "/"), -1)  # Delta names every file by a number drawn for it
+    spared = local_frame(lake.spark, [(file,) for file in needed], "_name string")
+    there.join(spared, on=name == F.col("_name"), how="left_anti").createOrReplaceTempView("_inventory")
+    with set_for(lake.spark, _SWEEPING):
+        lake.spark.sql(f"VACUUM delta.`{lake.path(table)}` USING INVENTORY (SELECT * FROM _inventory) RETAIN {keep_hours} HOURS")
+    lake.spark.catalog.dropTempView("_inventory")
+    return before - _files(lake, table).count()
+
+
+def _files(lake: Lake, table: Table) -> DataFrame:
+    """The data files that lie in the folder of a table, as Delta takes an inventory: those of no version too."""
+    found = lake.spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(lake.path(table))
+    is_folder = F.when(F.col("path").isNotNull(), False).alias("isDir")  # Delta asks for a column that could be null
+    return found.select("path", "length", is_folder, F.unix_millis("modificationTime").alias("modificationTime"))
 
 
 def _expire(releases: Releases, keep: int) -> None:

@@ -17,6 +17,8 @@ DAYS = Days(date(2024, 5, 16), date(2024, 5, 18))
 # What makes tables of days out of events: no states of items and users land here.
 BY_DAY = ("ingest_events", "find_bots", "find_value_ranges", "clean_events", "build_sessions", "link_identities", "build_interactions")
 UPSTREAM = [one for one in river.flow("events_jsonl") if execution.name_of(one) in BY_DAY]
+# A day is judged by what so few did on it.
+CHANGES = {"evaluation.test_days": 1, "evaluation.min_users": 8}
 # Two groups of users with tastes of their own; everyone's items but one are seen by everyone of the group.
 TASTES = {"tea": ["0108775015", "108775015", "t3", "t4"], "tools": ["21602730330000060100100000358582", "w2", "w3", "w4"]}
 USERS = {"tea": ["1515915625519388267", "1515915625519388268", "u3", "u4"], "tools": ["v1", "v2", "v3", "v4"]}
@@ -108,5 +110,4 @@ def opened(spark: SparkSession, folder: Path) -> World:
     """The lake and the landing files of a folder."""
     landing = folder / "landing"
     changes = {"lake.root": str(folder / "lake"), "landing.source": "events_jsonl", "landing.path": str(landing)}
-    changes |= {"evaluation.test_days": 1, "evaluation.min_users": 8}
-    return World(spark, Lake(spark, str(folder / "lake")), config.load("test", changes))
+    return World(spark, Lake(spark, str(folder / "lake")), config.load("test", changes | CHANGES))
