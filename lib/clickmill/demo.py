@@ -2,22 +2,24 @@
 
 import subprocess
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pyspark.sql import functions as F
 
-from clickmill import config, job, log, river, session, terminal, truth
+from clickmill import cli, config, job, log, river, session, terminal, truth
 from clickmill.contracts import reasons
 from clickmill.contracts.days import Days
-from clickmill.contracts.errors import ClickmillError, UsageError
+from clickmill.contracts.errors import ClickmillError, GateRefused, UsageError
 from clickmill.contracts.properties import set_for
 from clickmill.contracts.tables import ALL, EVALUATIONS, EVENTS, ITEMS, RECOMMENDATIONS, REJECTS
 from clickmill.ingest import ingest, landings
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 from clickmill.metrics import evaluation
+from clickmill.releases import Releases
 from clickmill.simulate import landing
 
 SIMULATED = "simulated"
@@ -47,15 +49,40 @@ def _demo(source: str, file: str | None) -> None:
             landing.write(spark, seed=SEED, days=SIMULATED_DAYS, events=SIMULATED_EVENTS, out=str(folder / "shop"))
         days = landings.days(spark, conf.source(), landed.path, zone=conf.shop.zone)
     terminal.out.rule(f"{source}: {days}, {len(days)} days")
-    _submit("ingest_events", days, landed.source, landed.path, conf.lake.root)
+    # A history is loaded in one range; of a shop that lives, the newest day comes by itself.
+    at_once = Days(days.first, days.last - timedelta(days=1)) if landed.simulates else days
+    _submit("ingest_events", at_once, landed.source, landed.path, conf.lake.root)
     with session.started("clickmill demo") as spark:
         for states, (named, path) in landed.states.items():
-            job.perform(river.job(f"ingest_{states}"), "local", days, {**changes, "landing.source": named, "landing.path": path})
-        job.bring(river.flow(None), "local", days, changes)
+            job.perform(river.job(f"ingest_{states}"), "local", at_once, {**changes, "landing.source": named, "landing.path": path})
+        job.bring(river.flow(None), "local", at_once, changes)
         lake = Lake(spark, conf.lake.root)
+        if landed.simulates:
+            _show_next_day(Days(days.last, days.last), {**changes, "landing.source": landed.source, "landing.path": landed.path})
         _show(lake, folder, days)
         if landed.simulates:
             _show_truth(lake, landing.truth_beside(str(folder / "shop")), conf, days)
+            _show_releases(lake, conf.lake.root, days.last, changes)
+
+
+def _show_next_day(day: Days, changes: dict[str, Any]) -> None:
+    """The next day arrives, with events of the days before it: these are made again, with what is made of them."""
+    terminal.out.rule(f"the next day arrives: {day}, with late events of the days before")
+    job.bring(river.flow(changes["landing.source"]), "local", day, changes)
+
+
+def _show_releases(lake: Lake, root: str, day: date, changes: dict[str, Any]) -> None:
+    """A bad release is refused, the one before is brought back, and the newest again."""
+    terminal.out.rule("releases: a bad one is refused, one is rolled back")
+    newest, earlier = (row.release_id for row in Releases(lake).listed()[:2])
+    terminal.out.print("lists of two items in place of twenty, by a mistake in the config:")
+    try:
+        job.perform(river.job("publish_recommendations"), "local", Days(day, day), {**changes, "publish.list_length": 2})
+    except GateRefused as refusal:
+        terminal.out.print(f"[red]refused[/red] {refusal}")
+    for command in ("releases", f"rollback --to {earlier}", f"rollback --to {newest}"):
+        terminal.out.print(f"[bold]clickmill {command}[/bold]")
+        cli.app([*command.split(), "--lake", root], standalone_mode=False)
 
 
 @dataclass(frozen=True)

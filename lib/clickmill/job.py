@@ -1,5 +1,6 @@
 """What a job file needs, and how it is run: arguments, config, session, the run itself, one line on error, exit code."""
 
+import glob
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from clickmill.ledger import Ledger
 
 CODE_VERSION = clickmill.__version__
 P = ParamSpec("P")
+_OF_THIS_MACHINE = ("local", "test")  # environments whose paths without a scheme are files here
 Written = Mapping[Table, DataFrame]
 """The rows that a run has just written, read back, by table."""
 
@@ -161,6 +163,9 @@ def _begun(name: str, env: str, changes: dict[str, Any], *, dry_run: bool) -> It
     """The session of a run, its config, and where its progress is told; unless nothing runs, the executors are looked at first."""
     conf = config.load(env, changes)
     log.configure(conf.run.log_folder)
+    path = conf.landing.path
+    if path and env in _OF_THIS_MACHINE and "://" not in path and not glob.glob(path):
+        raise UsageError(f"{path}: there is no such file or folder, and no file fits it")
     with terminal.progress() as progress, session.started(f"clickmill {name}") as spark:
         differs = None if dry_run else session.executors_differ(spark)
         if differs:

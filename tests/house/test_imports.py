@@ -29,7 +29,8 @@ LAYERS = (
     {"job"},
     {"cli_sources", "cli_tables", "doctor", "notebook", "truth"},
     {"cli_releases"},
-    {"cli", "demo"},
+    {"cli"},
+    {"demo"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The config validates the files of conf/sources/ by the stage that reads them.

@@ -1,0 +1,38 @@
+"""A process that runs jobs over input full of canaries, well and badly; what it leaves behind is searched for them by the test.
+
+`leaks.py LANDING`, in a folder of its own: the landing files lie there, lake and logs go beside them.
+"""
+
+import sys
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from clickmill import cli, session
+from conftest import TEST_PROPERTIES
+
+landing = Path(sys.argv[1])
+spark = session.build("leaks", {**TEST_PROPERTIES, "spark.driver.memory": "1g"})
+day = ["--date", "2024-05-16", "--env", "test", "--lake", "lake"]
+source = ["--source", "events_jsonl"]
+for words in (
+    ["run", "ingest_events", *day, *source, "--path", str(landing / "good")],
+    ["run", "ingest_events", *day, *source, "--path", str(landing / "cut")],
+    ["run", "find_bots", *day],
+    ["run", "clean_events", *day],
+    ["run", "build_sessions", "--date", "2024-05-18", "--env", "test", "--lake", "lake"],
+    ["run", "build_interactions", *day],
+    ["sources", "check", str(landing / "good"), "--source", "events_jsonl"],
+    ["lineage", "clean.events", "--day", "2024-05-16", "--lake", "lake"],
+    ["status", "--lake", "lake", "--env", "test"],
+    ["sql", "select nothing from clean.events", "--lake", "lake"],
+):
+    print(" ".join(words[:2]), CliRunner().invoke(cli.app, words).exit_code, flush=True)
+# A task that fails on a value, as Spark would tell it.
+spark.read.format("delta").load("lake/clean/events").createOrReplaceTempView("events")
+from clickmill import job  # noqa: E402
+
+try:
+    job.told(lambda: spark.sql("select cast(visitor_id as int) from events").collect())
+except BaseException as ended:
+    print("a value that does not fit", type(ended).__name__)
