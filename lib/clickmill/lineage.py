@@ -75,7 +75,7 @@ def files(lake: Lake, origin: Origin, limit: int) -> list[tuple[str, str, int]]:
 
 
 def _origin(lake: Lake, depth: int, table: Table, window: Days, version: int | None) -> Origin | None:
-    in_window = F.col("day").between(F.lit(window.first), F.lit(window.last))
+    in_window = F.col("day").between(F.lit(str(window.first)).cast("date"), F.lit(str(window.last)).cast("date"))  # year 1 is a first, too
     rows = lake.read(DAYS).where((F.col("table") == table.name) & in_window)
     if version is not None:
         rows = rows.where(F.col("version") <= version)

@@ -16,10 +16,11 @@ spark = session.build("leaks", {**TEST_PROPERTIES, "spark.driver.memory": "1g"})
 day = ["--date", "2024-05-16", "--env", "test", "--lake", "lake"]
 source = ["--source", "events_jsonl"]
 for words in (
-    ["run", "ingest_events", *day, *source, "--path", str(landing / "good")],
+    ["run", "ingest_events", *day, "--to", "2024-05-17", *source, "--path", str(landing / "good")],
     ["run", "ingest_events", *day, *source, "--path", str(landing / "cut")],
-    ["run", "find_bots", *day],
+    ["run", "find_bots", *day, "--to", "2024-05-17"],
     ["run", "clean_events", *day],
+    ["run", "clean_events", "--date", "2024-05-17", "--env", "test", "--lake", "lake"],
     ["run", "build_sessions", "--date", "2024-05-18", "--env", "test", "--lake", "lake"],
     ["run", "build_interactions", *day],
     ["sources", "check", str(landing / "good"), "--source", "events_jsonl"],

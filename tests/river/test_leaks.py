@@ -30,16 +30,29 @@ def events() -> list[str]:
         line("e8", at.format(8), buyer, item_id="i1")[:-1] + f', "visitor_id": "{visitor}"}}',
         f'{{"event_id": "{visitor}',
     ]
-    return whole * 20
+    views = [
+        line(f"v{n}", f"2024-05-16T11:{n:02d}:00Z", visitor, item_id=f"i{n}", page_url=f"https://shop.example/{buyer}") for n in range(60)
+    ]
+    return whole + views
+
+
+def bad_day() -> list[str]:
+    """Lines of the day after, of which nearly none is good: the gate refuses it."""
+    return [line(f"b{n}", f"2024-05-17T10:00:{n % 60:02d}Z", PEOPLE[0], item_id="i1", price=PEOPLE[2]) for n in range(150)]
 
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder after all runs, and what stood on the terminal."""
     folder = tmp_path_factory.mktemp("leaks")
-    text = "\n".join(events()).encode()
-    for name, content in {"good/events-2024-05-16.jsonl": text, "cut/events-2024-05-16.jsonl.gz": gzip.compress(text)[:-30]}.items():
-        (folder / name).parent.mkdir()
+    text, bad = ("\n".join(lines).encode() for lines in (events(), bad_day()))
+    files = {
+        "good/events-2024-05-16.jsonl": text,
+        "good/events-2024-05-17.jsonl": bad,
+        "cut/events-2024-05-16.jsonl.gz": gzip.compress(text)[:-30],
+    }
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     env = os.environ | SECRETS | {"PYTHONPATH": f"{TOP}/lib:{TOP}/tests"}
     ended = subprocess.run(
@@ -55,7 +68,7 @@ def test_the_runs_ended_as_they_should(left) -> None:
     codes = [
         words.rsplit(" ", 1)[1] for words in said.splitlines() if words.startswith(("run ", "sources ", "lineage ", "status ", "sql "))
     ]
-    assert codes == ["0", "5", "0", "0", "5", "0", "0", "0", "0", "2"], said[-3000:]
+    assert codes == ["0", "5", "0", "0", "3", "5", "0", "0", "0", "0", "2"], said[-3000:]
     assert "a value that does not fit Exit" in said
 
 
