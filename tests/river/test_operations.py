@@ -32,7 +32,7 @@ class Told:
     lake: Lake
     lines: dict[str, list[str]] = field(default_factory=dict)
     codes: dict[str, list[int]] = field(default_factory=dict)
-    releases: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def prepared(heading: str, lake: Lake, folder: Path, names: dict[str, str]) -> None:
@@ -58,7 +58,8 @@ def told(spark, ran, tmp_path_factory) -> Told:
     root = Path(ran[0].lake.root)
     shutil.copytree(root, folder / "lake")
     shutil.copytree(root.parent / "landing", folder / "landing")
-    found, lines = Told(Lake(spark, str(folder / "lake"))), []
+    # Java, which reads the files, stays in the folder that the tests were started in.
+    found, lines = Told(Lake(spark, str(folder / "lake")), names={"landing": str(folder / "landing")}), []
     load = config.load
     with pytest.MonkeyPatch.context() as patch:
         # The shop was run under the settings of the tests: under others each of its days would be stale.
@@ -69,10 +70,10 @@ def told(spark, ran, tmp_path_factory) -> Told:
         patch.chdir(folder)
         for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
             heading = section.splitlines()[0]
-            prepared(heading, found.lake, folder, found.releases)
+            prepared(heading, found.lake, folder, found.names)
             lines.clear()
             for command in "".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL)).splitlines():
-                words = [found.releases.get(word, word) for word in shlex.split(command)]
+                words = [found.names.get(word, word) for word in shlex.split(command)]
                 assert words[0] == "clickmill"
                 found.codes.setdefault(heading, []).append(CliRunner().invoke(cli.app, words[1:]).exit_code)
             found.lines[heading] = list(lines)
@@ -101,11 +102,11 @@ def test_a_late_event_is_taken_into_its_day_and_what_is_made_of_it(told) -> None
 
 def test_a_refused_release_is_explained_and_accepted_and_rolled_back(told) -> None:
     lines = "\n".join(told.lines["A failed gate"])
-    assert f"release {told.releases['REFUSED']} of 2024-05-19: refused" in lines and "at most 2 times more or fewer are allowed" in lines
+    assert f"release {told.names['REFUSED']} of 2024-05-19: refused" in lines and "at most 2 times more or fewer are allowed" in lines
     assert "is served: accepted by hand: the shop took in a second warehouse" in lines
     lines = "\n".join(told.lines["A rollback"])
-    assert f"release {told.releases['RELEASE']} of 2024-05-19 is served: rolled back from {told.releases['REFUSED']}" in lines
-    assert Releases(told.lake).current.release_id == told.releases["RELEASE"]
+    assert f"release {told.names['RELEASE']} of 2024-05-19 is served: rolled back from {told.names['REFUSED']}" in lines
+    assert Releases(told.lake).current.release_id == told.names["RELEASE"]
 
 
 def test_lineage_leads_to_the_files(told) -> None:
