@@ -132,6 +132,8 @@ class Lake:
         with self._noted(note):
             if table.write == "append":
                 writer.mode("append").save(self.path(table))
+            elif table.of:
+                writer.mode("overwrite").save(self.path(table))  # of drafts the newest alone: people are in them
             else:
                 where = f"{table.day} >= date'{replaced.first}' and {table.day} <= date'{replaced.last}'"
                 writer.mode("overwrite").option("replaceWhere", where).save(self.path(table))
