@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pyspark.sql.types import LongType, StructField, StructType
@@ -11,7 +12,9 @@ from clickmill.contracts.days import Days
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import RAW_EVENTS, RAW_FILES, RAW_USERS, RECOMMENDATIONS
-from clickmill.lake import Lake, facts_by_day
+from clickmill.facts import facts_by_day
+from clickmill.lake import Lake
+from released import listed
 
 
 def test_the_hash_of_a_day_depends_on_its_rows_and_on_nothing_else(spark) -> None:
@@ -118,3 +121,15 @@ def test_a_published_table_says_what_it_is(spark, lake: Lake) -> None:
     assert detail.description == RECOMMENDATIONS.comment and (detail.minReaderVersion, detail.minWriterVersion) == (1, 2)
     fields = {one.name: one.metadata for one in spark.read.format("delta").load(lake.path(RECOMMENDATIONS)).schema}
     assert fields["user_id"]["personal"] == "direct" and fields["rank"]["comment"] == "Place in the list, from 1 without holes"
+
+
+def test_where_there_is_a_catalogue_a_published_table_is_known_by_name_and_without_its_version(spark, tmp_path: Path) -> None:
+    lake = Lake(spark, str(tmp_path / "lake"), catalog="spark_catalog")
+    try:
+        for _ in range(2):  # a second run finds both there
+            lake.ensure(RECOMMENDATIONS, {})
+        lake.write(frame(spark, RECOMMENDATIONS, [listed("u1", release_id="r")]), RECOMMENDATIONS, Days(DAY, DAY), {})
+        assert [row.user_id for row in spark.table("spark_catalog.publish.recommendations").collect()] == ["u1"]
+        assert spark.catalog.getTable("publish.recommendations_v1").description == RECOMMENDATIONS.comment
+    finally:
+        spark.sql("drop schema if exists spark_catalog.publish cascade")

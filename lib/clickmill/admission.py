@@ -12,8 +12,9 @@ from clickmill import log, quality
 from clickmill.contracts.errors import GateRefused
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import REJECTS
+from clickmill.facts import DayFacts, facts_by_day
 from clickmill.inputs import Inputs, Job, hashes_of
-from clickmill.lake import DayFacts, Lake, Written, facts_by_day
+from clickmill.lake import Lake, Written
 from clickmill.ledger import Admission, Ledger
 
 

@@ -89,7 +89,7 @@ def execute(
 
 def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress, run_id: str | None) -> RunResult:
     result = RunResult(name_of(job), days, run_id or new_run_id(), config_hash(job, conf))
-    started_at, lake = _now(), Lake(spark, conf.lake.root)
+    started_at, lake = _now(), Lake(spark, conf.lake.root, conf.lake.catalog)
     if run_id is not None:
         result.inputs_hash = attempts.inputs_hash(job, conf, days, spark, lake)
         result.is_repeated = attempts.is_done(lake, run_id, result.job, days, (result.config_hash, result.inputs_hash))

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -52,20 +51,11 @@ class Written:
     before: int
 
 
-@dataclass(frozen=True)
-class DayFacts:
-    """One day of a table, as read back from its files."""
-
-    day: date
-    content_hash: str
-    row_count: int
-
-
 class Lake:
     """The tables below one root, through one session."""
 
-    def __init__(self, spark: SparkSession, root: str) -> None:
-        self.spark = spark
+    def __init__(self, spark: SparkSession, root: str, catalog: str | None = None) -> None:
+        self.spark, self.catalog = spark, catalog
         # Delta takes whole paths only; a root without a scheme is a folder of this machine.
         self.root = root.rstrip("/") if "://" in root else str(Path(root).resolve())
 
@@ -90,6 +80,7 @@ class Lake:
         """
         if self.exists(table):
             self._widen(table, note)
+            self._register(table)
             return
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.comment).addColumns(table.schema)
         for key, value in (_PROPERTIES | (_OF_RELEASES if table.is_served or table.of else {})).items():
@@ -99,6 +90,7 @@ class Lake:
         with self._noted(note):
             builder.execute()
         faultpoint("lake.created")
+        self._register(table)
 
     def head(self, table: Table) -> int:
         """The newest version of the table."""
@@ -210,11 +202,39 @@ class Lake:
         with self._noted(note):
             self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
 
+    def _register(self, table: Table) -> None:
+        """Make the table known by name where there is a catalogue; a published one by the name without its version, too."""
+        if self.catalog is None:
+            return
+        name = f"{self.catalog}.{table.name}"
+        self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")
+        self.spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING delta LOCATION '{self.path(table)}'")
+        if table.is_served:
+            self.spark.sql(f"CREATE OR REPLACE VIEW {name.rpartition('_v')[0]} AS SELECT * FROM {name}")
+
     @contextmanager
     def _noted(self, note: Note) -> Iterator[None]:
         """Put a note into the commits that are made meanwhile; of what is not a write Delta takes it from the session alone."""
         with set_for(self.spark, {_NOTE: _text(note)}):
             yield
+
+
+def _new_columns(there: DataFrame, table: Table) -> list[StructField]:
+    """Columns that may be null and that the rows of before do not have."""
+    return [field for field in table.schema.fields if field.nullable and field.name not in there.columns]
+
+
+def _next_name(name: str) -> str:
+    stem, _, number = name.rpartition("_v")
+    return f"{stem}_v{int(number) + 1}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _text(note: Note) -> str:
+    return json.dumps(note, sort_keys=True)
 
 
 def _new_columns(there: DataFrame, table: Table) -> list[StructField]:

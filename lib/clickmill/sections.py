@@ -25,6 +25,7 @@ class _Section(BaseModel):
 
 class Lake(_Section):
     root: str
+    catalog: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None
     keep_hours: Annotated[int, Field(ge=0)]
 
 

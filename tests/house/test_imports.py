@@ -16,7 +16,7 @@ LAYERS = (
     {"contracts"},
     STAGES,
     {"sections"},
-    {"folders"},
+    {"facts", "folders"},
     {"commits", "locks"},
     {"config", "log", "lake", "quality"},
     {"ledger", "session"},
