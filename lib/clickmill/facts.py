@@ -3,6 +3,13 @@
 from dataclasses import dataclass
 from datetime import date
 
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import MapType
+
+from clickmill.contracts.hashing import hash_of
+from clickmill.contracts.table import Table
+
 
 @dataclass(frozen=True)
 class DayFacts:
@@ -11,3 +18,16 @@ class DayFacts:
     day: date
     content_hash: str
     row_count: int
+
+
+def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:
+    """Row count and content hash of each day of `rows`; the list grows with the days of a run, not with its rows."""
+    assert table.day is not None
+    hashed = hash_of(_hashable(rows, name) for name in table.columns).cast("decimal(20,0)")
+    counted = rows.groupBy(table.day).agg(F.sum(hashed).cast("string").alias("content_hash"), F.count("*").alias("row_count"))
+    return [DayFacts(row[0], row.content_hash, row.row_count) for row in counted.orderBy(table.day).collect()]
+
+
+def _hashable(rows: DataFrame, name: str) -> Column:
+    is_map = isinstance(rows.schema[name].dataType, MapType)
+    return F.array_sort(F.map_entries(name)) if is_map else F.col(name)

@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import MapType, StructField
+from pyspark.sql.types import StructField
 
 from clickmill import commits
 from clickmill.contracts.conform import ContractError, conform
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.faults import faultpoint
-from clickmill.contracts.hashing import hash_of
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.properties import set_for
 from clickmill.contracts.table import Table
@@ -235,34 +234,3 @@ def _quoted(text: str) -> str:
 
 def _text(note: Note) -> str:
     return json.dumps(note, sort_keys=True)
-
-
-def _new_columns(there: DataFrame, table: Table) -> list[StructField]:
-    """Columns that may be null and that the rows of before do not have."""
-    return [field for field in table.schema.fields if field.nullable and field.name not in there.columns]
-
-
-def _next_name(name: str) -> str:
-    stem, _, number = name.rpartition("_v")
-    return f"{stem}_v{int(number) + 1}"
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _text(note: Note) -> str:
-    return json.dumps(note, sort_keys=True)
-
-
-def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:
-    """Row count and content hash of each day of `rows`; the list grows with the days of a run, not with its rows."""
-    assert table.day is not None
-    hashed = hash_of(_hashable(rows, name) for name in table.columns).cast("decimal(20,0)")
-    counted = rows.groupBy(table.day).agg(F.sum(hashed).cast("string").alias("content_hash"), F.count("*").alias("row_count"))
-    return [DayFacts(row[0], row.content_hash, row.row_count) for row in counted.orderBy(table.day).collect()]
-
-
-def _hashable(rows: DataFrame, name: str) -> Column:
-    is_map = isinstance(rows.schema[name].dataType, MapType)
-    return F.array_sort(F.map_entries(name)) if is_map else F.col(name)
