@@ -24,10 +24,11 @@ page = notebook.opened(
 known, limit = Releases(page.lake), page.count("limit", 10)
 try:
     newest = [row.release_id for row in known.listed()]
-    chosen = [page.text("before") or (newest[1] if len(newest) > 1 else ""), page.text("after") or (newest[0] if newest else "")]
-    if not all(chosen):
+    if len(newest) < 2:
         page.stop(f"two releases are needed, there are {len(newest)}")
-    before, after = (known.restorable(name) for name in chosen)
+    after = known.restorable(page.text("after") or newest[0])
+    older = newest[newest.index(after.release_id) + 1 :]
+    before = known.restorable(page.text("before") or (older[0] if older else after.release_id))
 except UsageError as error:
     page.stop(str(error))
 print(f"before: {before.release_id} of {before.as_of_date}\nafter:  {after.release_id} of {after.as_of_date}")

@@ -268,6 +268,12 @@ def test_a_run_that_a_scheduler_starts_again_under_its_id_is_done_once_and_never
     assert lake.head(VALUE_RANGES) == head
 
 
+def test_a_run_over_days_that_are_made_of_each_other_is_known_again(spark, lake, conf) -> None:
+    job = writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY)], reads=(IDENTITIES.days_back(1),))
+    for is_repeated in (False, True):
+        assert execution.execute(job, conf, Days(DAY, NEXT_DAY), spark, run_id="nightly").is_repeated is is_repeated
+
+
 def test_every_commit_of_every_table_says_which_run_made_it(spark, lake, conf) -> None:
     execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
     with pytest.raises(GateRefused):

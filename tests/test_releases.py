@@ -102,6 +102,7 @@ def test_what_was_refused_for_its_size_is_served_once_a_person_accepts_it(lake, 
         "accepted by hand: a shop was added; it had been refused: publish"
     )
     assert len(served(lake)[RECOMMENDATIONS.name]) == 204
+    assert Ledger(lake).admitted(RECOMMENDATIONS)[NEXT_DAY].run_id == refused, "an accepted day is there like any other"
     publish(lake, conf, publishes(150, day=NEXT_DAY), NEXT_DAY)
 
 

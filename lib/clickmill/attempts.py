@@ -7,11 +7,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from clickmill.config import Config
-from clickmill.contracts import hadoop
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import UsageError
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.tables import RUNS
-from clickmill.ingest import ingest
+from clickmill.ingest import ingest, reading
 from clickmill.inputs import Job, hashes_of
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
@@ -30,14 +30,23 @@ def checked(run_id: str) -> str:
 
 
 def inputs_hash(job: Job, conf: Config, days: Days, spark: SparkSession, lake: Lake) -> str:
-    """Hash of all that a run would read: the days of its inputs as they are admitted now; of landing files their names and sizes."""
+    """Hash of all that a run would read: the days of its inputs as they are admitted now; of landing files their names and contents.
+
+    Of its own tables only the days before the run count: those within it are what the run itself makes.
+    """
     if hasattr(job, "TAKES"):
-        files = ingest.due(spark, conf.source(), conf.landing.path, days, table=job.WRITES[0])
-        told: list[object] = [(one.name, _size_bytes(spark, one.path)) for one in files]
+        source = conf.source()
+        files = ingest.due(spark, source, conf.landing.path, days, table=job.WRITES[0])
+        with set_for(spark, ingest.SPARK_CONF):
+            told = repr(sorted((one.file.name, one.delivery_id) for one in reading.scan(spark, source, files)))
     else:
-        ledger = Ledger(lake)
-        told = [sorted(hashes_of(job, day, conf, ledger).items()) for day in (days if job.WRITES[0].write != "last_day" else [days.last])]
-    return hashlib.md5(repr(told).encode()).hexdigest()[:16]
+        ledger, own = Ledger(lake), {table.name for table in job.WRITES}
+        asked = list(days) if job.WRITES[0].write != "last_day" else [days.last]
+        hashes = [hashes_of(job, day, conf, ledger) for day in asked]
+        told = repr(
+            [sorted((name, one) for name, one in found.items() if not place or name not in own) for place, found in enumerate(hashes)]
+        )
+    return hashlib.md5(told.encode()).hexdigest()[:16]
 
 
 def is_done(lake: Lake, run_id: str, job: str, days: Days, made_of: tuple[str, str]) -> bool:
@@ -55,8 +64,3 @@ def is_done(lake: Lake, run_id: str, job: str, days: Days, made_of: tuple[str, s
     if done and (done[-1].config_hash, done[-1].inputs_hash) != made_of:
         raise UsageError(f"run {run_id} of {job} {days} was done with other data or another config; give the new one an id of its own")
     return bool(done)
-
-
-def _size_bytes(spark: SparkSession, path: str) -> int:
-    files, there = hadoop.at(spark, path)
-    return int(files.getFileStatus(there).getLen())

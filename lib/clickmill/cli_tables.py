@@ -73,8 +73,8 @@ def show(
     """Show rows of a table's day, as the last admitted version has them; of a published table, as it is served."""
     table, asked = named(name), job.day_range(day, None).first if day else None
     with opened(env, lake) as (there, ledger, _):
-        admitted = ledger.admitted(table)
         rows = there.read(table, ledger.version(table) if table.day and not table.is_served else None)
+        admitted = {row[0] for row in rows.select(str(table.day)).distinct().collect()} if table.is_served else set(ledger.admitted(table))
         if table.day is not None:
             if not admitted:
                 raise UsageError(f"{name} has no days yet; run the job that writes it")

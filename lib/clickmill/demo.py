@@ -80,9 +80,12 @@ def _show_releases(lake: Lake, root: str, day: date, changes: dict[str, Any]) ->
         job.perform(river.job("publish_recommendations"), "local", Days(day, day), {**changes, "publish.list_length": 2})
     except GateRefused as refusal:
         terminal.out.print(f"[red]refused[/red] {refusal}")
+    else:
+        raise ClickmillError("lists of two items were served: the audit did not see them")
     for command in ("releases", f"rollback --to {earlier}", f"rollback --to {newest}"):
         terminal.out.print(f"[bold]clickmill {command}[/bold]")
-        cli.app([*command.split(), "--lake", root], standalone_mode=False)
+        if cli.app([*command.split(), "--lake", root], standalone_mode=False):
+            raise ClickmillError(f"clickmill {command} did not end well")
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from clickmill.admission import Checked, TableResult, checked
 from clickmill.config import Config
 from clickmill.contracts import suite
 from clickmill.contracts.days import Days
-from clickmill.contracts.errors import BadData, ClickmillError, GateRefused, UsageError
+from clickmill.contracts.errors import BadData, ClickmillError, GateRefused, TableHeld, UsageError
 from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.properties import set_for
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import RUNS, SERVED
-from clickmill.inputs import Inputs, Job, pinned
+from clickmill.inputs import Inputs, Job, hashes_of, pinned
 from clickmill.lake import Lake, Written
 from clickmill.ledger import Ledger, enter
 from clickmill.releases import Release, Releases
@@ -111,7 +111,10 @@ def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, prog
         raise
     finally:
         logger.info(status, exit_code=code, counts=result.counts, message=message)
-        _enter_run(lake, result, started_at, status, code, message)
+        try:
+            _enter_run(lake, result, started_at, status, code, message)
+        except TableHeld as held:
+            logger.warning("the run could not be entered in ops.runs", message=str(held))  # what it wrote is admitted all the same
 
 
 @dataclass(frozen=True)
@@ -124,13 +127,20 @@ class _Run:
     hold: locks.Hold
     result: RunResult
     progress: Progress
+    made_of: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def publishes(self) -> bool:
+        return any(table.is_served for table in self.job.WRITES)
 
     @property
     def note(self) -> dict[str, object]:
         """What each commit of the run says of itself."""
         result = self.result
-        made_of: dict[str, object] = {"inputs": result.versions} if result.versions else {}
-        return {"run_id": result.run_id, "code_version": clickmill.__version__, "config_hash": result.config_hash, **made_of}
+        told: dict[str, object] = {"inputs": result.versions} if result.versions else {}
+        # A release is entered in the ledger by whoever brings it to its end: its run may be dead by then.
+        told |= {"job": result.job, "made_of": self.made_of} if self.publishes else {}
+        return {"run_id": result.run_id, "code_version": clickmill.__version__, "config_hash": result.config_hash, **told}
 
     def pinned(self, ledger: Ledger) -> Inputs:
         self.progress(f"{self.result.job}: reading")
@@ -191,6 +201,7 @@ def _run_and_release(run: _Run) -> None:
         raise UsageError(f"the release of {known.current.as_of_date} is served; one of {days.last} would put older lists in its place")
     inputs = run.pinned(ledger)
     try:
+        run.made_of.update(hashes_of(job, days.last, run.conf, ledger))
         written = run.written(inputs, staged=True)
         faultpoint("releases.staged")
         staged = {table.name: one.version for table, one in written.items()}
@@ -198,7 +209,7 @@ def _run_and_release(run: _Run) -> None:
         try:
             found = run.checked(ledger, inputs, written)
         except (BadData, GateRefused) as error:
-            raise releases.refuse(known, draft, str(error), is_sound=False) from None
+            raise releases.refuse(known, run.hold, draft, str(error), is_sound=False) from None
         reached = job.reached(inputs) if hasattr(job, "reached") else []
         draft = replace(
             draft,
@@ -207,9 +218,8 @@ def _run_and_release(run: _Run) -> None:
         )
         told = releases.faults(draft, reached, known.current, lake, **run.conf.releases.floors())
         if told:
-            raise releases.refuse(known, draft, "; ".join(told), is_sound=True)
-        served = releases.serve(known, run.hold, draft)
-        ledger.admit([replace(one, version=served.versions[one.table]) for one in found.admissions], run.result.run_id)
+            raise releases.refuse(known, run.hold, draft, "; ".join(told), is_sound=True)
+        releases.serve(known, run.hold, draft)
     finally:
         inputs.release()
 

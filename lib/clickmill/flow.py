@@ -92,9 +92,12 @@ def due(job: Job, conf: Config, ledger: Ledger, days: Days) -> list[Days]:
 def _in_turn(job: Job, conf: Config, lake: Lake, days: Days) -> Iterator[Days]:
     """The ranges that are due, each found when the one before has been made: a day may be made of the day before it."""
     if job.WRITES[0].is_served:
-        current = Releases(lake).current
-        if current is not None and current.as_of_date > days.last:
+        known = Releases(lake)
+        if known.current is not None and known.current.as_of_date > days.last:
             return  # readers have newer lists
+        if known.unfinished:
+            yield Days(days.last, days.last)  # a run died on the way; the next one finishes what it had decided
+            return
     done: set[date] = set()
     while parts := [part for part in due(job, conf, Ledger(lake), days) if not done.issuperset(part)]:
         yield parts[0]

@@ -42,8 +42,10 @@ class Folder(Protocol):
 
 def folder(spark: SparkSession, path: str) -> Folder:
     """The folder at a path or URL; it is made when something is written."""
+    if "://" not in path:
+        return LocalFolder(path)
     parts = urlsplit(path)
-    return LocalFolder(unquote(parts.path)) if parts.scheme in ("", "file") else HadoopFolder(spark, path)
+    return LocalFolder(unquote(parts.path)) if parts.scheme == "file" else HadoopFolder(spark, path)
 
 
 class LocalFolder:
@@ -97,9 +99,12 @@ class HadoopFolder:
         return sorted(one.getPath().getName() for one in found)
 
     def read(self, name: str) -> str | None:
-        if not self._files.exists(self._at(name)):
-            return None
-        stream = self._files.open(self._at(name))
+        try:
+            stream = self._files.open(self._at(name))
+        except Exception as error:
+            if "FileNotFoundException" in str(error):
+                return None
+            raise
         try:
             return str(self._java.org.apache.commons.io.IOUtils.toString(stream, "UTF-8"))
         finally:

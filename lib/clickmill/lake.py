@@ -33,9 +33,13 @@ Note = Mapping[str, object]
 """What a commit says of itself in `userMetadata`: the run, code and config that made it, and of which versions of which tables."""
 
 _NOTE = "spark.databricks.delta.commitInfo.userMetadata"
-_PROPERTIES = {"delta.enableDeletionVectors": "false", "delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
-# Any version that a release names must be readable, however old: vacuum alone shortens the logs of these tables.
-_OF_RELEASES = {"delta.enableExpiredLogCleanup": "false"}
+# Any version that a release names or that was admitted must be readable, however old: vacuum alone shortens the logs.
+_PROPERTIES = {
+    "delta.enableDeletionVectors": "false",
+    "delta.minReaderVersion": "1",
+    "delta.minWriterVersion": "2",
+    "delta.enableExpiredLogCleanup": "false",
+}
 # Of these a table has the rows of the version before.
 _KEEPING_ROWS = {"ADD COLUMNS", "SET TBLPROPERTIES", "OPTIMIZE", "VACUUM START", "VACUUM END"}
 
@@ -82,7 +86,7 @@ class Lake:
             self._register(table)
             return
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.comment).addColumns(table.schema)
-        for key, value in (_PROPERTIES | (_OF_RELEASES if table.is_served or table.of else {})).items():
+        for key, value in _PROPERTIES.items():
             builder = builder.property(key, value)
         if table.day is not None:
             builder = builder.partitionedBy(table.day)
@@ -151,6 +155,16 @@ class Lake:
         commit = next(commits.newest_first(log)) if version is None else commits.at(log, version)
         return dict(json.loads(commit.note)) if commit and commit.note else {}
 
+    def must_have(self, table: Table, version: int) -> None:
+        """Make sure that a version can still be read, its log and its files.
+
+        Raises  UsageError where it cannot
+        """
+        try:
+            self.read(table, version).select(table.columns[0]).write.format("noop").mode("overwrite").save()
+        except Exception:
+            raise UsageError(f"{table.name}: version {version} can no longer be read; vacuum has taken it") from None
+
     def asks_of_readers(self, table: Table, version: int) -> str | None:
         """What the table asks of a reader beyond a version of the protocol, in words; None where that one will do."""
         detail = DeltaTable.forPath(self.spark, self.path(table)).detail().select("minReaderVersion").first()
@@ -209,7 +223,7 @@ class Lake:
         self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")
         self.spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING delta LOCATION '{self.path(table)}'")
         if table.is_served:
-            self.spark.sql(f"CREATE OR REPLACE VIEW {name.rpartition('_v')[0]} AS SELECT * FROM {name}")
+            self.spark.sql(f"CREATE VIEW IF NOT EXISTS {name.rpartition('_v')[0]} AS SELECT * FROM {name}")
 
     @contextmanager
     def _noted(self, note: Note) -> Iterator[None]:

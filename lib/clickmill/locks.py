@@ -68,7 +68,14 @@ class Hold:
         number, other = _newest(self._folder, name)
         if number and _is_alive(self._folder, name, (number, other)):
             raise TableHeld(_told(name, _newest(self._folder, name)[1]))
-        if not self._folder.create(_file(name, number + 1), _text(self._me)):
+        mine = _file(name, number + 1)
+        is_made = self._folder.create(mine, _text(self._me))
+        # A number that was freed and taken again meanwhile could be made a second time: who is not the newest has none. A store
+        # that lets two make one file keeps the text of one.
+        if is_made and _numbers(self._folder, name)[-1:] != [number + 1]:
+            self._folder.delete(mine)
+            is_made = False
+        if not is_made or self._folder.read(mine) != _text(self._me):
             raise TableHeld(_told(name, _newest(self._folder, name)[1]))
         self._taken[name] = number + 1
         for old in _numbers(self._folder, name):
@@ -82,21 +89,25 @@ class Hold:
         """
         for name, number in self._taken.items():
             newest, other = _newest(self._folder, name)
-            if newest != number:
+            is_mine = other is not None and (other.run_id, other.machine, other.pid) == (self._me.run_id, self._me.machine, self._me.pid)
+            if newest != number or not is_mine:
                 raise TableHeld(f"{_told(name, other)}; this run had not renewed its lock for more than {LEASE_S} s")
 
     def renew(self) -> None:
         """Go on renewing until the locks are given back."""
         while not self._ended.wait(RENEWED_EVERY_S):
             now = replace(self._me, renewed_at=_now())
-            for name, number in self._taken.items():
+            for name, number in list(self._taken.items()):
                 # A store that fails now is asked again soon; whether the lock was lost meanwhile, confirm() finds out.
                 with suppress(Exception):
                     if _newest(self._folder, name)[0] == number:
                         self._folder.replace(_file(name, number), _text(now))
 
-    def give_back(self) -> None:
+    def end(self) -> None:
+        """Renew no more."""
         self._ended.set()
+
+    def give_back(self) -> None:
         for name, number in self._taken.items():
             # Said, not removed: a number that were used twice could be taken over by one who looked at its first holder.
             self._folder.replace(_file(name, number), _text(replace(self._me, is_free=True)))
@@ -110,16 +121,16 @@ def held(folder: Folder, names: Sequence[str], run_id: str) -> Iterator[Hold]:
     """
     hold = Hold(folder, _me(run_id))
     renewing = threading.Thread(target=hold.renew, daemon=True, name="locks")
+    renewing.start()
     try:
         for name in sorted(names):
             hold.take(name)
             faultpoint("locks.taken")
-        renewing.start()
         yield hold
     finally:
+        hold.end()
+        renewing.join()  # a renewal under way would write over what is given back
         hold.give_back()
-        if renewing.ident:
-            renewing.join()
 
 
 @contextmanager

@@ -47,10 +47,7 @@ def query(lake: Lake, ledger: Ledger, release: Release, text: str) -> DataFrame:
 
 def statements(lake: Lake, release: Release) -> Iterator[str]:
     """What pins the tables of a release in Spark and in DuckDB, as views of the tables' own names."""
-    for engine, relation in (
-        ("Spark, Databricks", "delta.`{path}` VERSION AS OF {version}"),
-        ("DuckDB", "delta_scan('{path}', version => {version})"),
-    ):
+    for engine, relation in _PINNED.items():
         yield f"-- {engine}"
         for name, version in release.versions.items():
             pinned = relation.format(path=lake.path(BY_NAME[name]), version=version)
@@ -59,7 +56,9 @@ def statements(lake: Lake, release: Release) -> Iterator[str]:
 
 def _version(table: Table, ledger: Ledger, release: Release) -> int | None:
     if table.is_served:
-        return release.versions.get(table.name)
+        if table.name not in release.versions:
+            raise UsageError(f"release {release.release_id} has no {table.name}; it has {', '.join(release.versions)}")
+        return release.versions[table.name]
     return ledger.version(table) if table.day is not None else None
 
 

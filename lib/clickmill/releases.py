@@ -20,8 +20,9 @@ from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.reached import Reached
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import BY_NAME, RELEASES, SERVED
+from clickmill.facts import DayFacts, facts_by_day
 from clickmill.lake import Lake
-from clickmill.ledger import enter
+from clickmill.ledger import Admission, Ledger, enter
 from clickmill.locks import Hold
 
 FEW_ROWS = 100
@@ -141,11 +142,14 @@ def serve(releases: Releases, hold: Hold, draft: Release) -> Release:
     """Decide a release, bring its tables to the readers, and tell so; a run that dies on the way is gone on with by finish().
 
     Needs   the locks of all served tables
+    Raises  UsageError where a version that it is to be made of can no longer be read; nothing is decided then
     """
     lake = releases.lake
     moved = draft.staged_versions or draft.restored_versions
     stay = {table.name: lake.head(table) for table in SERVED if lake.exists(table)}
     versions = {**stay, **{name: lake.head(BY_NAME[name]) + 1 for name in moved}}
+    for name, version in (draft.restored_versions or draft.staged_versions).items():
+        lake.must_have(BY_NAME[name] if draft.restored_versions else BY_NAME[name].staging(), version)
     faultpoint("releases.approving")
     hold.confirm()
     approved = releases.enter(replace(draft, state=APPROVED, versions=versions))
@@ -195,8 +199,9 @@ def accept(releases: Releases, hold: Hold, release_id: str, because: str) -> Rel
     return serve(releases, hold, replace(refused, reason=f"accepted by hand: {because}; it had been refused: {refused.reason}"))
 
 
-def refuse(releases: Releases, draft: Release, reason: str, *, is_sound: bool) -> GateRefused:
+def refuse(releases: Releases, hold: Hold, draft: Release, reason: str, *, is_sound: bool) -> GateRefused:
     """Put down that a release was refused, and why; its staged rows stay where they are."""
+    hold.confirm()
     current = releases.current
     versions = current.versions if current else {}
     releases.enter(replace(draft, state=REFUSED, versions=versions, reason=reason, is_sound=is_sound))
@@ -216,6 +221,7 @@ def _brought(releases: Releases, hold: Hold, approved: Release) -> Release:
         faultpoint("releases.table_served")
     versions = {table.name: lake.head(table) for table in SERVED if lake.exists(table)}
     hold.confirm()
+    _admit(lake, approved, versions)
     served = releases.enter(replace(approved, state=SERVED_NOW, versions=versions))
     faultpoint("releases.served")
     return served
@@ -229,6 +235,19 @@ def _bring(lake: Lake, table: Table, approved: Release, note: dict[str, object])
     rows = lake.read(staged, version).where(F.col(str(table.day)) == F.lit(approved.as_of_date))
     day = Days(approved.as_of_date, approved.as_of_date)
     lake.write(rows, table, day, {**lake.note(staged, version), **note})
+
+
+def _admit(lake: Lake, served: Release, versions: Mapping[str, int]) -> None:
+    """Enter the day of each table that was staged, made of what its run read; a rollback makes no day."""
+    admissions = []
+    for name, version in served.staged_versions.items():
+        table, note = BY_NAME[name], lake.note(BY_NAME[name].staging(), version)
+        rows = lake.read(table, versions[name]).where(F.col(str(table.day)) == F.lit(served.as_of_date))
+        fact = next(iter(facts_by_day(rows, table)), DayFacts(served.as_of_date, "0", 0))
+        made = (note["job"], note["run_id"], note["code_version"], note["config_hash"], note["made_of"])
+        admissions.append(Admission(name, fact.day, fact.content_hash, fact.row_count, versions[name], *made, _now()))
+    if admissions:
+        Ledger(lake).admit(admissions, served.release_id)
 
 
 def _now() -> datetime:

@@ -15,7 +15,7 @@ from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ALL, SERVED
 from clickmill.lake import Lake
 from clickmill.ledger import LEDGER, Ledger
-from clickmill.releases import EXPIRED, REFUSED, Releases
+from clickmill.releases import EXPIRED, REFUSED, Releases, finish
 
 # Sweeping makes no version of the table, and looks at no shorter time than it is told: who sweeps holds the table.
 _SWEEPING = {"spark.databricks.delta.vacuum.logging.enabled": "false", "spark.databricks.delta.retentionDurationCheck.enabled": "false"}
@@ -43,17 +43,18 @@ def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
     """
     staged = [table.staging() for table in SERVED]
     tables = [table for table in (*ALL, *staged) if lake.exists(table)]
-    with locks.held(lake.locks(), [table.name for table in ALL if table.layer != "ops"], run_id):
+    with locks.held(lake.locks(), [table.name for table in ALL if table.layer != "ops"], run_id) as hold:
         releases = Releases(lake)
+        finish(releases, hold)
         _expire(releases, conf.releases.keep)
         ledger, swept = Ledger(lake), []
         for table in tables:
             kept = frozenset(_needed(table, releases, ledger))
+            hold.confirm()
             # Every run writes to the tables of the ledger, for a moment.
             with locks.waited_for(lake.locks(), LEDGER, run_id) if table.layer == "ops" else nullcontext():
                 file_count = remove_unneeded(lake, table, kept, keep_hours=conf.lake.keep_hours)
-            is_of_release = table.is_served or table in staged
-            log_count = commits.shorten(lake.log(table), min(kept, default=lake.head(table))) if is_of_release else 0
+            log_count = commits.shorten(lake.log(table), min(kept, default=lake.head(table)))
             swept.append(Swept(table, file_count, log_count, kept))
             log.bound(run_id=run_id, table=table.name).info("swept", files=file_count, logs=log_count)
     return swept
