@@ -164,6 +164,8 @@ def _begun(name: str, env: str, changes: dict[str, Any], *, dry_run: bool) -> It
     conf = config.load(env, changes)
     log.configure(conf.run.log_folder)
     path = conf.landing.path
+    if conf.landing.source is not None:
+        conf.source()  # it is there, and right, before Java is started
     if path and env in _OF_THIS_MACHINE and "://" not in path and not glob.glob(path):
         raise UsageError(f"{path}: there is no such file or folder, and no file fits it")
     with terminal.progress() as progress, session.started(f"clickmill {name}") as spark:

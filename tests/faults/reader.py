@@ -1,5 +1,6 @@
 """A process that reads what is served, over and over, while others publish."""
 
+import time
 from collections.abc import Iterator
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
@@ -15,8 +16,8 @@ def reads(root: str, stop: Event, queue: Queue) -> None:
     """Read what is served, over and over: the newest version of each table, and all tables by the row of the release."""
     told: list[Any] = []
     try:
-        con = connected()
-        while not stop.is_set():
+        con, until = connected(), time.monotonic() + 600  # nobody may be left to stop it
+        while not stop.is_set() and time.monotonic() < until:
             told += once(con, root)
     except Exception as error:
         told.append(("error", str(error)))

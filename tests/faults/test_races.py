@@ -49,7 +49,7 @@ def test_readers_see_one_release_whole_whatever_happens_beside_them(spark, tmp_p
     runs.prepared(spark, root, "publishes")
     context = multiprocessing.get_context("spawn")
     stop, queue = context.Event(), context.Queue()
-    reading = context.Process(target=reader.reads, args=(root, stop, queue))
+    reading = context.Process(target=reader.reads, args=(root, stop, queue), daemon=True)
     reading.start()
     lake, conf = Lake(spark, root), config.load("test", {"lake.root": root})
     first = Releases(lake).current
