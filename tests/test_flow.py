@@ -1,6 +1,6 @@
 """A flow makes what is missing or stale, stops where nothing changed, and ends at the same tables whatever happened on the way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from builders import frame
-from clickmill import config, execution, flow, quality, staleness
+from clickmill import config, execution, flow, staleness
 from clickmill.contracts import faults
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import BOTS, IDENTITIES, RECOMMENDATIONS, VALUE_RANGES
@@ -74,12 +74,7 @@ def counts() -> SimpleNamespace:
     return SimpleNamespace(__name__="counts", READS=(VALUE_RANGES.same_days(),), WRITES=(BOTS,), run=run, CONFIG=("shop",))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_gate() -> Iterator[None]:
-    """What is tried is the order of things; the gate has tests of its own and would take most of the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quality, "gate", lambda rows, table, **_: quality.GateResult(table, None))
-        yield
+pytestmark = pytest.mark.usefixtures("no_gate")
 
 
 class World:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from builders import DAY, frame
-from clickmill import commits, config, execution, locks, quality, releases, vacuum
+from clickmill import commits, config, execution, locks, releases, vacuum
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, TableHeld
 from clickmill.contracts.tables import RECOMMENDATIONS, SERVED, USERS_WITHOUT_LIST
@@ -18,12 +17,7 @@ from clickmill.lake import Lake
 from clickmill.releases import Releases
 from released import listed, publishes
 
-
-@pytest.fixture(autouse=True, scope="module")
-def no_gate() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quality, "gate", lambda rows, table, **_: quality.GateResult(table, None))
-        yield
+pytestmark = pytest.mark.usefixtures("no_gate")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,7 +14,7 @@ from clickmill.contracts.tables import REJECTS
 from clickmill.facts import DayFacts, facts_by_day
 from clickmill.inputs import Inputs, Job, hashes_of
 from clickmill.lake import Lake, Written
-from clickmill.ledger import Admission, Ledger
+from clickmill.ledger import Admission, Ledger, now
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,12 @@ def checked(job: Job, name: str, config_hash: str, lake: Lake, ledger: Ledger, i
             whole = lake.read(table, one.version).where(F.col(str(table.day)).isin(grown))
             by_day |= {fact.day: fact for fact in facts_by_day(whole, table)}
         made = Admission(
-            table.name, inputs.days.last, "0", 0, one.version, name, inputs.run_id, clickmill.__version__, config_hash, {}, _now()
+            table.name, inputs.days.last, "0", 0, one.version, name, inputs.run_id, clickmill.__version__, config_hash, {}, now()
         )
         admissions += [_of_day(made, by_day.get(day, DayFacts(day, "0", 0)), kept.get(day)) for day in touched]
     # A day may be made of one that this same run wrote: what was left open the day before.
-    now = ledger.after(admissions)
-    made_of = {day: hashes_of(job, day, inputs.conf, now) for day in {one.day for one in admissions}}
+    after = ledger.after(admissions)
+    made_of = {day: hashes_of(job, day, inputs.conf, after) for day in {one.day for one in admissions}}
     return Checked([replace(one, inputs=made_of[one.day]) for one in admissions], results, counts)
 
 
@@ -90,7 +89,3 @@ def _gated(rows: Mapping[Table, DataFrame], table: Table, facts: list[DayFacts],
         undone = "" if table.is_served else "; the table is as it was before"
         raise GateRefused(f"{table.name} {inputs.days}: {verdict.reason}{undone}")
     return TableResult(table, sum(fact.row_count for fact in facts), len(facts), verdict.warnings)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -32,10 +32,7 @@ def releases_listed(env: job.EnvOption = "local", lake: job.LakeOption = None, l
     grid = terminal.grid("release", "day", "", "rows", "since", "why", right=("rows",))
     with opened(env, lake) as (there, _, _):
         known = Releases(there)
-        listed = known.listed()
-        oldest = listed[-1].number if listed else 0
-        refused = [row for row in known.rows if row.state == releases.REFUSED and row.number > oldest]
-        for row in sorted([*listed, *refused], key=lambda one: -one.number)[:limit]:
+        for row in sorted([*known.listed(), *known.refused()], key=lambda one: -one.number)[:limit]:
             state = "served now" if row == known.current else "refused" if row.state == releases.REFUSED else ""
             rows = f"{sum(row.row_counts.values()):,}"
             grid.add_row(row.release_id, str(row.as_of_date), state, rows, f"{row.entered_at:%Y-%m-%d %H:%M}", row.reason or "")

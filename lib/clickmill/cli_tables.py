@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clickmill import config, execution, job, lineage, log, river, session, staleness, terminal, vacuum
+from clickmill import config, execution, job, lineage, log, querying, river, session, staleness, terminal, vacuum
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ALL, BY_NAME
@@ -73,9 +73,9 @@ def show(
     """Show rows of a table's day, as the last admitted version has them; of a published table, as it is served."""
     table, asked = named(name), job.day_range(day, None).first if day else None
     with opened(env, lake) as (there, ledger, _):
-        rows = there.read(table, ledger.version(table) if table.day and not table.is_served else None)
-        admitted = {row[0] for row in rows.select(str(table.day)).distinct().collect()} if table.is_served else set(ledger.admitted(table))
+        rows = querying.read(there, ledger, table)
         if table.day is not None:
+            admitted = querying.days(there, ledger, table)
             if not admitted:
                 raise UsageError(f"{name} has no days yet; run the job that writes it")
             chosen = asked or max(admitted)

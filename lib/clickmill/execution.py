@@ -5,7 +5,7 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -23,7 +23,7 @@ from clickmill.contracts.table import Table
 from clickmill.contracts.tables import RUNS, SERVED
 from clickmill.inputs import Inputs, Job, hashes_of, pinned
 from clickmill.lake import Lake, Written
-from clickmill.ledger import Ledger, enter
+from clickmill.ledger import Ledger, enter, now
 from clickmill.releases import Release, Releases
 
 Progress = Callable[[str], None]
@@ -59,6 +59,10 @@ def name_of(job: Job) -> str:
     return Path(file).stem if file else job.__name__
 
 
+def _publishes(job: Job) -> bool:
+    return any(table.is_served for table in job.WRITES)
+
+
 def config_hash(job: Job, conf: Config) -> str:
     """Hash of what the job's rows depend on: the sections that it names, else all but those of the place, and its tables' rules."""
     everything = [name for name in type(conf).model_fields if name not in _OF_THE_PLACE]
@@ -89,7 +93,7 @@ def execute(
 
 def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, progress: Progress, run_id: str | None) -> RunResult:
     result = RunResult(name_of(job), days, run_id or new_run_id(), config_hash(job, conf))
-    started_at, lake = _now(), Lake(spark, conf.lake.root, conf.lake.catalog)
+    started_at, lake = now(), Lake(spark, conf.lake.root, conf.lake.catalog)
     if run_id is not None:
         result.inputs_hash = attempts.inputs_hash(job, conf, days, spark, lake)
         result.is_repeated = attempts.is_done(lake, run_id, result.job, days, (result.config_hash, result.inputs_hash))
@@ -99,10 +103,9 @@ def _execute_slice(job: Job, conf: Config, days: Days, spark: SparkSession, prog
     logger.info("started", days=str(days))
     status, code, message = "failed", 1, "unexpected error, see the log file"
     try:
-        publishes = any(table.is_served for table in job.WRITES)
-        names = [table.name for table in (SERVED if publishes else job.WRITES)]
+        names = [table.name for table in (SERVED if _publishes(job) else job.WRITES)]
         with locks.held(lake.locks(), names, result.run_id) as hold, set_for(spark, getattr(job, "SPARK_CONF", {})):
-            (_run_and_release if publishes else _run_and_admit)(_Run(job, conf, lake, hold, result, progress))
+            (_run_and_release if _publishes(job) else _run_and_admit)(_Run(job, conf, lake, hold, result, progress))
         status, code, message = "done", 0, ""
         return result
     except ClickmillError as error:
@@ -130,16 +133,12 @@ class _Run:
     made_of: dict[str, str] = field(default_factory=dict)
 
     @property
-    def publishes(self) -> bool:
-        return any(table.is_served for table in self.job.WRITES)
-
-    @property
     def note(self) -> dict[str, object]:
         """What each commit of the run says of itself."""
         result = self.result
         told: dict[str, object] = {"inputs": result.versions} if result.versions else {}
         # A release is entered in the ledger by whoever brings it to its end: its run may be dead by then.
-        told |= {"job": result.job, "made_of": self.made_of} if self.publishes else {}
+        told |= {"job": result.job, "made_of": self.made_of} if _publishes(self.job) else {}
         return {"run_id": result.run_id, "code_version": clickmill.__version__, "config_hash": result.config_hash, **told}
 
     def pinned(self, ledger: Ledger) -> Inputs:
@@ -148,14 +147,14 @@ class _Run:
         self.result.versions = inputs.versions
         return inputs
 
-    def written(self, inputs: Inputs, *, staged: bool) -> dict[Table, Written]:
-        """Write what the job makes of its inputs, each table in one commit: the table itself, or its staging table."""
+    def written(self, inputs: Inputs) -> dict[Table, Written]:
+        """Write what the job makes of its inputs, each table in one commit; of a published table the one that it is staged in."""
         outputs = self.job.run(self.lake.spark, self.conf, self.result.days, inputs)
         made = {}
         for table in self.job.WRITES:
             self.progress(f"{self.result.job}: writing {table.name}")
             self.hold.confirm()
-            made[table] = self.lake.write(outputs[table], table.staging() if staged else table, self.result.days, self.note)
+            made[table] = self.lake.write(outputs[table], table.staging() if table.is_served else table, self.result.days, self.note)
         return made
 
     def checked(self, ledger: Ledger, inputs: Inputs, written: dict[Table, Written]) -> Checked:
@@ -177,7 +176,7 @@ def _run_and_admit(run: _Run) -> None:
             log.bound(run_id=run.result.run_id, job=run.result.job, table=table.name).warning("undid a write that was never admitted")
     inputs = run.pinned(ledger)
     try:
-        admissions = run.checked(ledger, inputs, run.written(inputs, staged=False)).admissions
+        admissions = run.checked(ledger, inputs, run.written(inputs)).admissions
         run.hold.confirm()
         ledger.admit(admissions, run.result.run_id)
     except BaseException:
@@ -202,7 +201,7 @@ def _run_and_release(run: _Run) -> None:
     inputs = run.pinned(ledger)
     try:
         run.made_of.update(hashes_of(job, days.last, run.conf, ledger))
-        written = run.written(inputs, staged=True)
+        written = run.written(inputs)
         faultpoint("releases.staged")
         staged = {table.name: one.version for table, one in written.items()}
         draft = Release(run.result.run_id, days.last, staged_versions=staged)
@@ -233,7 +232,7 @@ def _enter_run(lake: Lake, result: RunResult, started_at: datetime, status: str,
         "status": status,
         "exit_code": code,
         "started_at": started_at,
-        "ended_at": _now(),
+        "ended_at": now(),
         "code_version": clickmill.__version__,
         "config_hash": result.config_hash,
         "inputs": json.dumps(result.versions, sort_keys=True),
@@ -242,7 +241,3 @@ def _enter_run(lake: Lake, result: RunResult, started_at: datetime, status: str,
         "message": message or None,
     }
     enter(lake, RUNS, [run], result.run_id)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -51,18 +51,19 @@ def bring(jobs: Sequence[Job], conf: Config, days: Days, spark: SparkSession, pr
     Raises  ClickmillError of the job that failed; what was made before it stays
     """
     made, lake = Made(), Lake(spark, conf.lake.root)
+    ledger = Ledger(lake)
     for job in jobs:
-        is_idle = True
-        for part in _in_turn(job, conf, lake, days):
-            before = Ledger(lake).admitted(job.WRITES[0])
+        done: set[date] = set()
+        while part := _next(job, conf, lake, ledger, days, done):
             shown(job, execution.execute(job, conf, part, spark, progress))
-            is_idle = False
             if not hasattr(job, "TAKES"):
-                made.day_count += 1 if job.WRITES[0].write == "last_day" else len(part)
-                made.new_count += sum(day not in before for day in part)
-        if is_idle:
+                made.day_count += len(part)
+                made.new_count += sum(day not in ledger.admitted(job.WRITES[0]) for day in part)
+            done.update(part)
+            ledger = Ledger(lake)
+        if not done:
             shown(job, None)
-    left = staleness.stale({name_of(job): job for job in jobs}, conf, Ledger(lake))
+    left = staleness.stale({name_of(job): job for job in jobs}, conf, ledger)
     made.waiting = [one for one in left if one.inputs_changed and not one.frozen]
     made.older = [one for one in left if one not in made.waiting]
     return made
@@ -89,19 +90,15 @@ def due(job: Job, conf: Config, ledger: Ledger, days: Days) -> list[Days]:
     return list(_ranges(asked | settled))
 
 
-def _in_turn(job: Job, conf: Config, lake: Lake, days: Days) -> Iterator[Days]:
-    """The ranges that are due, each found when the one before has been made: a day may be made of the day before it."""
-    if job.WRITES[0].is_served:
+def _next(job: Job, conf: Config, lake: Lake, ledger: Ledger, days: Days, done: set[date]) -> Days | None:
+    """The first range that is due and not done yet; each is found when the one before was made, since a day may be made of it."""
+    if job.WRITES[0].is_served and not done:
         known = Releases(lake)
         if known.current is not None and known.current.as_of_date > days.last:
-            return  # readers have newer lists
+            return None  # readers have newer lists
         if known.unfinished:
-            yield Days(days.last, days.last)  # a run died on the way; the next one finishes what it had decided
-            return
-    done: set[date] = set()
-    while parts := [part for part in due(job, conf, Ledger(lake), days) if not done.issuperset(part)]:
-        yield parts[0]
-        done.update(parts[0])
+            return Days(days.last, days.last)  # a run died on the way; the next one finishes what it had decided
+    return next((part for part in due(job, conf, ledger, days) if not done.issuperset(part)), None)
 
 
 def _has_settled(age_days: int, settle_days: Sequence[int]) -> bool:

@@ -83,16 +83,8 @@ class Lake:
         """
         if self.exists(table):
             self._widen(table, note)
-            self._register(table)
-            return
-        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.comment).addColumns(table.schema)
-        for key, value in _PROPERTIES.items():
-            builder = builder.property(key, value)
-        if table.day is not None:
-            builder = builder.partitionedBy(table.day)
-        with self._noted(note):
-            builder.execute()
-        faultpoint("lake.created")
+        else:
+            self._create(table, note)
         self._register(table)
 
     def head(self, table: Table) -> int:
@@ -197,6 +189,16 @@ class Lake:
         row = DeltaTable.forPath(self.spark, self.path(table)).detail().select("sizeInBytes").first()
         assert row is not None
         return int(row.sizeInBytes)
+
+    def _create(self, table: Table, note: Note) -> None:
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.comment).addColumns(table.schema)
+        for key, value in _PROPERTIES.items():
+            builder = builder.property(key, value)
+        if table.day is not None:
+            builder = builder.partitionedBy(table.day)
+        with self._noted(note):
+            builder.execute()
+        faultpoint("lake.created")
 
     def _widen(self, table: Table, note: Note) -> None:
         there = self.spark.read.format("delta").load(self.path(table))

@@ -8,7 +8,7 @@ import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -89,6 +89,11 @@ class Ledger:
         rows = [{**vars(one), "inputs": json.dumps(dict(one.inputs), sort_keys=True)} for one in admissions]
         enter(self.lake, DAYS, rows, run_id)
         faultpoint("ledger.admitted")
+
+
+def now() -> datetime:
+    """The instant of an entry, UTC, as the tables of the ledger hold it."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def enter(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]], run_id: str) -> None:

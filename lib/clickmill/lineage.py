@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import UsageError
-from clickmill.contracts.table import Read, Table
+from clickmill.contracts.table import Table
 from clickmill.contracts.tables import BY_NAME, DAYS, RUNS
 from clickmill.inputs import Job, days_of
 from clickmill.lake import Lake
@@ -59,7 +59,7 @@ def origins(lake: Lake, jobs: Mapping[str, Job], conf: Config, table: Table, day
             continue
         yield origin
         read = _versions_read(lake, origin)
-        for upstream in _reads(written_by.get(one)):
+        for upstream in written_by[one].READS if one in written_by else ():
             if upstream.table.name in read and upstream.table != one:
                 waiting.append((depth + 1, upstream.table, days_of(upstream, origin.days, conf), read[upstream.table.name]))
 
@@ -101,7 +101,3 @@ def _versions_read(lake: Lake, origin: Origin) -> dict[str, int]:
         for name, version in json.loads(row.inputs).items():
             newest[name] = max(version, newest.get(name, 0))
     return newest
-
-
-def _reads(job: Job | None) -> tuple[Read, ...]:
-    return job.READS if job is not None else ()

@@ -5,7 +5,7 @@ takes its widgets from the command line: `notebooks/yesterdays_funnel.py day=202
 """
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from pyspark.sql import DataFrame, SparkSession
 
-from clickmill import config, session
+from clickmill import config, querying, session
 from clickmill.config import Config
 from clickmill.contracts.table import Table
 from clickmill.lake import Lake
@@ -51,7 +51,7 @@ class Notebook:
 
     def day(self, name: str, table: Table) -> date:
         """A day that the table has; the newest one where the widget is empty, and that is said. Anything else ends the notebook."""
-        admitted, typed = self._days(table), self.text(name)
+        admitted, typed = querying.days(self.lake, self.ledger, table), self.text(name)
         if not admitted:
             self.stop(f"{table.name} has no days yet")
         if not typed:
@@ -66,18 +66,10 @@ class Notebook:
             self.stop(f"{name}: {table.name} has no day {chosen}; it has {min(admitted)} to {max(admitted)}")
         return chosen
 
-    def _days(self, table: Table) -> Collection[date]:
-        """The days of a table: of a published one those that are served, whatever was published since."""
-        if table.is_served:
-            return {row[0] for row in self.table(table).select(str(table.day)).distinct().collect()}
-        return self.ledger.admitted(table).keys()
-
     def table(self, table: Table, release: Release | None = None) -> DataFrame:
         """Rows of a table: as last admitted; of a published one as it is served, or as it was in a release."""
-        if table.is_served:
-            chosen = release or Releases(self.lake).current
-            return self.lake.read(table, chosen.versions[table.name] if chosen else None)
-        return self.lake.read(table, self.ledger.version(table) if table.day else None)
+        served = (release or Releases(self.lake).current) if table.is_served else None
+        return querying.read(self.lake, self.ledger, table, served)
 
     def show(self, figure: Any, name: str) -> None:
         """Show a plot where the notebook shows plots, else write it to a file and say where."""

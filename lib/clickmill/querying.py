@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 
 from pyspark.errors import AnalysisException, ParseException
 from pyspark.sql import DataFrame
@@ -36,7 +37,7 @@ def query(lake: Lake, ledger: Ledger, release: Release, text: str) -> DataFrame:
     parts = _QUOTED.split(text.strip().rstrip(";"))
     rewritten = "".join(part if place % 2 else _NAME.sub(as_view, part) for place, part in enumerate(parts))
     for table in mentioned:
-        lake.read(table, _version(table, ledger, release)).createOrReplaceTempView(_view(table))
+        read(lake, ledger, table, release).createOrReplaceTempView(_view(table))
     try:
         # In brackets only a query can stand: no statement that changes anything, and not two.
         return lake.spark.sql(f"SELECT * FROM (\n{rewritten}\n)")
@@ -54,12 +55,25 @@ def statements(lake: Lake, release: Release) -> Iterator[str]:
             yield f"CREATE OR REPLACE TEMP VIEW {name.split('.')[1]} AS SELECT * FROM {pinned};"
 
 
-def _version(table: Table, ledger: Ledger, release: Release) -> int | None:
+def read(lake: Lake, ledger: Ledger, table: Table, release: Release | None = None) -> DataFrame:
+    """Rows of a table as a person is to see them: as last admitted; of a published one as in a release, or as it is served.
+
+    Raises  UsageError where the release does not have the table
+    """
+    if not table.is_served:
+        return lake.read(table, ledger.version(table) if table.day is not None else None)
+    if release is None:
+        return lake.read(table)
+    if table.name not in release.versions:
+        raise UsageError(f"release {release.release_id} has no {table.name}; it has {', '.join(release.versions)}")
+    return lake.read(table, release.versions[table.name])
+
+
+def days(lake: Lake, ledger: Ledger, table: Table) -> set[date]:
+    """The days that read() gives: of a published table those that are served, whatever was admitted since."""
     if table.is_served:
-        if table.name not in release.versions:
-            raise UsageError(f"release {release.release_id} has no {table.name}; it has {', '.join(release.versions)}")
-        return release.versions[table.name]
-    return ledger.version(table) if table.day is not None else None
+        return {row[0] for row in lake.read(table).select(str(table.day)).distinct().collect()}
+    return set(ledger.admitted(table))
 
 
 def _view(table: Table) -> str:

@@ -9,7 +9,7 @@ finished by the next one, not undone.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from pyspark.sql import functions as F
 
@@ -22,7 +22,7 @@ from clickmill.contracts.table import Table
 from clickmill.contracts.tables import BY_NAME, RELEASES, SERVED
 from clickmill.facts import DayFacts, facts_by_day
 from clickmill.lake import Lake
-from clickmill.ledger import Admission, Ledger, enter
+from clickmill.ledger import Admission, Ledger, enter, now
 from clickmill.locks import Hold
 
 FEW_ROWS = 100
@@ -77,6 +77,12 @@ class Releases:
         newest = {row.release_id: row for row in self.rows if row.state == SERVED_NOW and row.release_id not in expired}
         return sorted(newest.values(), key=lambda row: -row.number)
 
+    def refused(self) -> list[Release]:
+        """Releases that were refused since the oldest that can be restored: their rows still wait."""
+        listed = self.listed()
+        oldest = listed[-1].number if listed else 0
+        return [row for row in self.rows if row.state == REFUSED and row.number > oldest]
+
     def named(self, release_id: str) -> Release:
         """The newest row of a release.
 
@@ -102,7 +108,7 @@ class Releases:
 
     def enter(self, release: Release) -> Release:
         """Put down a row, after those that there are; whoever does holds the served tables."""
-        row = replace(release, number=self.rows[-1].number + 1 if self.rows else 1, entered_at=_now())
+        row = replace(release, number=self.rows[-1].number + 1 if self.rows else 1, entered_at=now())
         enter(self.lake, RELEASES, [vars(row)], row.release_id)
         self.rows.append(row)
         return row
@@ -141,15 +147,12 @@ def faults(
 def serve(releases: Releases, hold: Hold, draft: Release) -> Release:
     """Decide a release, bring its tables to the readers, and tell so; a run that dies on the way is gone on with by finish().
 
-    Needs   the locks of all served tables
-    Raises  UsageError where a version that it is to be made of can no longer be read; nothing is decided then
+    Needs   the locks of all served tables, and that the versions that it is to be made of can be read
     """
     lake = releases.lake
     moved = draft.staged_versions or draft.restored_versions
     stay = {table.name: lake.head(table) for table in SERVED if lake.exists(table)}
     versions = {**stay, **{name: lake.head(BY_NAME[name]) + 1 for name in moved}}
-    for name, version in (draft.restored_versions or draft.staged_versions).items():
-        lake.must_have(BY_NAME[name] if draft.restored_versions else BY_NAME[name].staging(), version)
     faultpoint("releases.approving")
     hold.confirm()
     approved = releases.enter(replace(draft, state=APPROVED, versions=versions))
@@ -178,6 +181,8 @@ def rollback(releases: Releases, hold: Hold, release_id: str) -> Release:
         raise UsageError(f"release {release_id} is served already")
     there = {name: version for name, version in old.versions.items() if name in BY_NAME}
     restored = {name: version for name, version in there.items() if releases.lake.head(BY_NAME[name]) != version}
+    for name, version in restored.items():
+        releases.lake.must_have(BY_NAME[name], version)
     reason = f"rolled back from {current.release_id}"
     return serve(releases, hold, replace(old, staged_versions={}, restored_versions=restored, reason=reason))
 
@@ -196,6 +201,8 @@ def accept(releases: Releases, hold: Hold, release_id: str, because: str) -> Rel
         raise UsageError(f"release {release_id} cannot be accepted, its rows are wrong: {refused.reason}")
     if current is not None and current.as_of_date > refused.as_of_date:
         raise UsageError(f"release {release_id} is of {refused.as_of_date}; that of {current.as_of_date} is served")
+    for name, version in refused.staged_versions.items():
+        releases.lake.must_have(BY_NAME[name].staging(), version)
     return serve(releases, hold, replace(refused, reason=f"accepted by hand: {because}; it had been refused: {refused.reason}"))
 
 
@@ -245,10 +252,6 @@ def _admit(lake: Lake, served: Release, versions: Mapping[str, int]) -> None:
         rows = lake.read(table, versions[name]).where(F.col(str(table.day)) == F.lit(served.as_of_date))
         fact = next(iter(facts_by_day(rows, table)), DayFacts(served.as_of_date, "0", 0))
         made = (note["job"], note["run_id"], note["code_version"], note["config_hash"], note["made_of"])
-        admissions.append(Admission(name, fact.day, fact.content_hash, fact.row_count, versions[name], *made, _now()))
+        admissions.append(Admission(name, fact.day, fact.content_hash, fact.row_count, versions[name], *made, now()))
     if admissions:
         Ledger(lake).admit(admissions, served.release_id)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)

@@ -15,7 +15,7 @@ from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ALL, SERVED
 from clickmill.lake import Lake
 from clickmill.ledger import LEDGER, Ledger
-from clickmill.releases import EXPIRED, REFUSED, Releases, finish
+from clickmill.releases import EXPIRED, Releases, finish
 
 # Sweeping makes no version of the table, and looks at no shorter time than it is told: who sweeps holds the table.
 _SWEEPING = {"spark.databricks.delta.vacuum.logging.enabled": "false", "spark.databricks.delta.retentionDurationCheck.enabled": "false"}
@@ -65,7 +65,7 @@ def remove_unneeded(lake: Lake, table: Table, kept: Iterable[int], *, keep_hours
 
     Needs   that nobody writes to the table meanwhile
     """
-    there = _files(lake, table)
+    there = _files(lake, table).localCheckpoint()  # a listing of a big table takes long: one serves the count and the sweep
     before = there.count()
     # Grows with files and releases, not with rows.
     needed = sorted({file.rsplit("/", 1)[1] for version in kept for file in lake.read(table, version).inputFiles()})
@@ -95,11 +95,8 @@ def _expire(releases: Releases, keep: int) -> None:
 
 def _needed(table: Table, releases: Releases, ledger: Ledger) -> Iterable[int]:
     """Versions of a table that must be readable for as long as they are listed."""
-    listed = releases.listed()
     if table.is_served:
-        return {row.versions[table.name] for row in listed if table.name in row.versions}
+        return {row.versions[table.name] for row in releases.listed() if table.name in row.versions}
     if table.of:
-        oldest = listed[-1].number if listed else 0
-        waiting = [row for row in releases.rows if row.state == REFUSED and row.number > oldest]
-        return {row.staged_versions[table.of] for row in waiting if table.of in row.staged_versions}
+        return {row.staged_versions[table.of] for row in releases.refused() if table.of in row.staged_versions}
     return {ledger.version(table)} if table.day is not None and ledger.admitted(table) else set()

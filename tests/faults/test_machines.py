@@ -43,7 +43,7 @@ def test_a_full_disk_fails_the_run_and_the_next_one_writes_the_day(spark, tmp_pa
         runs.run(spark, str(tmp_path / root), "writes", DAY)
     java = next(one for one in psutil.Process().children() if one.name() == "java")
     with full_disk(java.pid), pytest.raises(Py4JJavaError, match="File too large"):
-        runs.run(spark, str(tmp_path / "lake"), "writes", runs.NEXT)
+        runs.run(spark, str(tmp_path / "lake"), "writes", runs.NEXT_DAY)
     for root in ("lake", "undisturbed"):
-        runs.run(spark, str(tmp_path / root), "writes", runs.NEXT)
+        runs.run(spark, str(tmp_path / root), "writes", runs.NEXT_DAY)
     assert runs.told(spark, str(tmp_path / "lake"), "writes") == runs.told(spark, str(tmp_path / "undisturbed"), "writes")

@@ -30,4 +30,4 @@ java = TEST_PROPERTIES["spark.driver.defaultJavaOptions"] + " -XX:TieredStopAtLe
 spark = session.build("victim", {**TEST_PROPERTIES, "spark.driver.memory": "1g", "spark.driver.defaultJavaOptions": java})
 if "--in-the-middle" in sys.argv:
     faults.armed["lake.writing"] = when_files_are_there
-runs.run(spark, root, name, runs.NEXT)
+runs.run(spark, root, name, runs.NEXT_DAY)
