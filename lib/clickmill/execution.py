@@ -181,8 +181,9 @@ def _run_and_admit(run: _Run) -> None:
         ledger.admit(admissions, run.result.run_id)
     except BaseException:
         run.hold.confirm()  # what another run holds by now is not ours to undo
+        as_admitted = Ledger(lake)
         for table in job.WRITES:
-            Ledger(lake).recover(table, run.note)
+            as_admitted.recover(table, run.note)
         raise
     finally:
         inputs.release()

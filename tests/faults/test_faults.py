@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from builders import NEXT_DAY
 from clickmill.contracts import faults as points
 from faults import runs
 
@@ -52,7 +53,7 @@ def undisturbed(spark: SparkSession, lakes: Path) -> dict[tuple[str, bool], dict
             root = lakes / f"{name}-undisturbed-{is_new}"
             if not is_new:
                 shutil.copytree(lakes / name, root)
-            runs.run(spark, str(root), name, runs.NEXT_DAY)
+            runs.run(spark, str(root), name, NEXT_DAY)
             found[name, is_new] = runs.told(spark, str(root), name)
     return found
 
@@ -79,14 +80,14 @@ def test_a_driver_that_is_killed_at_any_point_leaves_nothing_that_the_next_run_d
 ) -> None:
     root, is_new = begun(lakes, name, point, tmp_path)
     killed(root, name, point=point)
-    runs.run(spark, root, name, runs.NEXT_DAY)
+    runs.run(spark, root, name, NEXT_DAY)
     assert runs.told(spark, root, name) == undisturbed[name, is_new]
 
 
 def test_a_driver_that_is_killed_while_files_are_written_leaves_files_that_nobody_reads(spark, lakes, undisturbed, tmp_path: Path) -> None:
     root, _ = begun(lakes, "writes", "lake.writing", tmp_path)
     killed(root, "writes", "--in-the-middle")
-    runs.run(spark, root, "writes", runs.NEXT_DAY)
+    runs.run(spark, root, "writes", NEXT_DAY)
     assert runs.told(spark, root, "writes") == undisturbed["writes", False]
 
 
@@ -101,6 +102,6 @@ def test_an_error_at_any_point_leaves_nothing_that_the_next_run_does_not_mend(
     root, is_new = begun(lakes, name, point, tmp_path)
     monkeypatch.setitem(points.armed, point, fails)
     with pytest.raises(OSError, match="No space left"):
-        runs.run(spark, root, name, runs.NEXT_DAY)
-    runs.run(spark, root, name, runs.NEXT_DAY)
+        runs.run(spark, root, name, NEXT_DAY)
+    runs.run(spark, root, name, NEXT_DAY)
     assert runs.told(spark, root, name) == undisturbed[name, is_new]

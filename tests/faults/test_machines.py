@@ -12,7 +12,7 @@ import psutil
 import pytest
 from py4j.protocol import Py4JJavaError
 
-from builders import DAY
+from builders import DAY, NEXT_DAY
 from faults import runs
 from faults.test_faults import TOP
 
@@ -43,7 +43,7 @@ def test_a_full_disk_fails_the_run_and_the_next_one_writes_the_day(spark, tmp_pa
         runs.run(spark, str(tmp_path / root), "writes", DAY)
     java = next(one for one in psutil.Process().children() if one.name() == "java")
     with full_disk(java.pid), pytest.raises(Py4JJavaError, match="File too large"):
-        runs.run(spark, str(tmp_path / "lake"), "writes", runs.NEXT_DAY)
+        runs.run(spark, str(tmp_path / "lake"), "writes", NEXT_DAY)
     for root in ("lake", "undisturbed"):
-        runs.run(spark, str(tmp_path / root), "writes", runs.NEXT_DAY)
+        runs.run(spark, str(tmp_path / root), "writes", NEXT_DAY)
     assert runs.told(spark, str(tmp_path / "lake"), "writes") == runs.told(spark, str(tmp_path / "undisturbed"), "writes")

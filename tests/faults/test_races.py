@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from builders import DAY
+from builders import DAY, NEXT_DAY
 from clickmill import config, execution, locks, releases
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused
@@ -84,11 +84,11 @@ def test_a_release_that_a_killed_run_had_decided_is_finished_before_the_next_is_
     killed(root, "publishes", point="releases.approved")
     lake = Lake(spark, root)
     decided = Releases(lake).unfinished
-    assert decided is not None and decided.as_of_date == runs.NEXT_DAY
-    third = publishes(4, without=1, day=runs.NEXT_DAY + timedelta(days=1))
+    assert decided is not None and decided.as_of_date == NEXT_DAY
+    third = publishes(4, without=1, day=NEXT_DAY + timedelta(days=1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execution.releases, "faults", lambda *_, **__: ["not this one"])
-        with pytest.raises(GateRefused, match=f"{decided.release_id} of {runs.NEXT_DAY} stays served"):
-            day = runs.NEXT_DAY + timedelta(days=1)
+        with pytest.raises(GateRefused, match=f"{decided.release_id} of {NEXT_DAY} stays served"):
+            day = NEXT_DAY + timedelta(days=1)
             execution.execute(third, config.load("test", {"lake.root": root}), Days(day, day), spark)
     assert Releases(lake).current.release_id == decided.release_id

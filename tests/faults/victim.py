@@ -5,6 +5,7 @@ import threading
 import time
 from pathlib import Path
 
+from builders import NEXT_DAY
 from clickmill import log, session
 from clickmill.contracts import faults
 from conftest import TEST_PROPERTIES
@@ -30,4 +31,4 @@ java = TEST_PROPERTIES["spark.driver.defaultJavaOptions"] + " -XX:TieredStopAtLe
 spark = session.build("victim", {**TEST_PROPERTIES, "spark.driver.memory": "1g", "spark.driver.defaultJavaOptions": java})
 if "--in-the-middle" in sys.argv:
     faults.armed["lake.writing"] = when_files_are_there
-runs.run(spark, root, name, runs.NEXT_DAY)
+runs.run(spark, root, name, NEXT_DAY)
