@@ -134,13 +134,15 @@ def events(spark: SparkSession, *changes: dict[str, Any]) -> DataFrame:
 
 def test_a_row_names_every_rule_it_breaks_and_a_missing_value_breaks_none(spark: SparkSession) -> None:
     rows = events(spark, {}, {"price": "-1", "position": 0, "item_id": ""}, {"item_id": None}, {"item_id": None, "event_type": "search"})
-    broken = quality.with_broken_rules(rows, EVENTS).orderBy("ordinal").collect()
-    assert [row._broken for row in broken] == [[], ["item_id_empty", "position_below_one", "price_negative"], ["item_id_missing"], []]
+    breaks = quality.broken_rules(rows, EVENTS)
+    told = rows.select("ordinal", *(column.alias(name) for name, column in breaks.items())).orderBy("ordinal").collect()
+    found = [sorted(name for name in breaks if row[name]) for row in told]
+    assert found == [[], ["item_id_empty", "position_below_one", "price_negative"], ["item_id_missing"], []]
 
 
 def test_a_rule_on_a_column_that_is_not_there_stops_the_split(spark: SparkSession) -> None:
     with pytest.raises(BadData, match="rule price_negative: column price is not there"):
-        quality.with_broken_rules(events(spark, {}).drop("price"), EVENTS)
+        quality.broken_rules(events(spark, {}).drop("price"), EVENTS)
 
 
 def model_runs(spark: SparkSession, *changes: dict[str, Any]) -> DataFrame:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 import clickmill
 from clickmill import attempts, locks, log, releases
@@ -150,11 +150,15 @@ class _Run:
     def written(self, inputs: Inputs) -> dict[Table, Written]:
         """Write what the job makes of its inputs, each table in one commit; of a published table the one that it is staged in."""
         outputs = self.job.run(self.lake.spark, self.conf, self.result.days, inputs)
-        made = {}
+        made: dict[Table, Written] = {}
+        rows: dict[Table, DataFrame] = {}
         for table in self.job.WRITES:
             self.progress(f"{self.result.job}: writing {table.name}")
             self.hold.confirm()
-            made[table] = self.lake.write(outputs[table], table.staging() if table.is_served else table, self.result.days, self.note)
+            output = outputs[table]
+            frame = output if isinstance(output, DataFrame) else output(rows)
+            made[table] = self.lake.write(frame, table.staging() if table.is_served else table, self.result.days, self.note)
+            rows[table] = self.lake.rows_of(made[table])
         return made
 
     def checked(self, ledger: Ledger, inputs: Inputs, written: dict[Table, Written]) -> Checked:

@@ -1,7 +1,7 @@
 """What a job reads: frames pinned to one version each, limited to admitted days."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Protocol
 
@@ -15,7 +15,11 @@ from clickmill.contracts.table import Read, Table
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
-Outputs = dict[Table, DataFrame]
+Written = Mapping[Table, DataFrame]
+"""What a run has written so far: the rows of its days, read back."""
+
+Outputs = dict[Table, DataFrame | Callable[[Written], DataFrame]]
+"""What a job makes of its inputs; of a table that is made of what the run has written before it, the function that makes it."""
 
 
 class Inputs(dict[Table, DataFrame]):

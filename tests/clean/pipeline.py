@@ -10,13 +10,13 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from builders import frame
-from clickmill.clean import records, sessions, stream
+from clickmill.clean import copies, open_sessions, order, records, sessions
 from clickmill.contracts.days import Days
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import EVENTS, OPEN_SESSIONS, RAW_EVENTS, REJECTS, SESSIONS
 
 GAP_S, NEAR_S, ORDER_S, HORIZON_S, CAP_S = 1800, 1, 82_800, 3600, 900
-WINDOWS = stream.Windows(gap_s=GAP_S, dwell_cap_s=CAP_S, copy_horizon_s=HORIZON_S, near_copy_s=NEAR_S, order_copy_s=ORDER_S)
+WINDOWS = order.Windows(gap_s=GAP_S, dwell_cap_s=CAP_S, copy_horizon_s=HORIZON_S, near_copy_s=NEAR_S, order_copy_s=ORDER_S)
 
 
 @dataclass
@@ -38,9 +38,11 @@ def clean(
     taken = records.of_days(raw, days, zone=zone, lateness_days=2, future_tolerance_s=3600).withColumn("is_bot", F.lit(False))
     before = carried if carried is not None else frame(spark, OPEN_SESSIONS, [])
     before = records.of_day(before, days.widened(back=1).first)
-    cut = stream.marked(taken, before, WINDOWS, zone=zone).cache()
-    rejects = records.rejects(taken.withColumn("_reasons", F.array().cast("array<string>")).limit(0), cut)
-    return Cleaned(sessions.only_kept(cut), rejects, sessions.still_open(cut, copy_horizon_s=HORIZON_S, zone=zone))
+    examined = copies.examined(taken, before, WINDOWS, zone=zone, partitions=partitions).cache()
+    turned_away = copies.only_copies(examined)
+    events = sessions.events(taken, before, turned_away, WINDOWS, zone=zone, partitions=partitions).cache()
+    rejects = records.rejects(taken.withColumn("_reasons", F.array().cast("array<string>")).limit(0), turned_away)
+    return Cleaned(events, rejects, open_sessions.open_sessions(events, before, examined, WINDOWS, zone=zone))
 
 
 class Tables:

@@ -18,7 +18,7 @@ A_MONTH = Days(date(2024, 5, 1), date(2024, 5, 31))
 def belongs(spark: SparkSession, row: dict, zone: str = "UTC") -> tuple[str, list[str]]:
     raw = frame(spark, RAW_EVENTS, [row])
     found = records.of_days(raw, A_MONTH, zone=zone, lateness_days=2, future_tolerance_s=3600).first()
-    return str(found._day), list(found._problems)
+    return str(found._day), [*found.problems, *(name for name in ("too_late", "in_future") if found[f"_{name}"])]
 
 
 @pytest.mark.parametrize(
@@ -75,20 +75,19 @@ def test_a_row_is_kept_or_rejected_with_all_its_reasons_and_each_said_once(spark
         raw_event(event_id="e3", problems=["unknown_event_type", "two_values_for_item_id", "bad_price"]),
     ]
     rows[2]["event_id"] = None
-    missing = F.array(F.lit("event_type_missing"), F.lit("item_id_missing"), F.lit("visitor_id_missing"))
-    is_ = F.col("event_id")
-    rules = F.when(is_ == "e1", F.array().cast("array<string>")).when(is_ == "e3", missing).otherwise(F.array(F.lit("r9")))
-    told = frame(spark, RAW_EVENTS, rows).withColumns({"_day": F.col("landing_date"), "_problems": F.col("problems"), "_rules": rules})
-    kept, rejected = records.split(told)
+    is_third = F.coalesce(F.col("event_id") == "e3", F.lit(False))
+    broken = {f"{name}_missing": is_third for name in ("event_type", "item_id", "visitor_id")}
+    broken["r9"] = F.coalesce(F.col("event_id") == "e2", F.lit(True))
+    nothing = {f"_{name}": F.lit(False) for name in records.FOUND}
+    told = frame(spark, RAW_EVENTS, rows).withColumns({"_day": F.col("landing_date"), **nothing, "_flood": is_third})
+    kept, rejected = records.split(told, broken)
     assert [row.event_id for row in kept.collect()] == ["e1"]
-    no_copies = rejected.withColumns(
-        {"_carried": F.lit(False), "_copy": F.lit(None).cast("string"), "kept_event_id": F.lit(None).cast("string")}
-    )
+    no_copies = rejected.withColumns({"_copy": F.lit(None).cast("string"), "kept_event_id": F.lit(None).cast("string")}).limit(0)
     found = records.rejects(rejected, no_copies).orderBy("ordinal").collect()
     assert {row.event_id: row.reasons for row in found} == {
         "e2": ["bad_price", "r9"],
         None: ["bad_json"],
-        "e3": ["bad_price", "two_values_for_item_id", "unknown_event_type", "visitor_id_missing"],
+        "e3": ["bad_price", "flood", "two_values_for_item_id", "unknown_event_type", "visitor_id_missing"],
     }
 
 

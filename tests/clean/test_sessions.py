@@ -1,12 +1,13 @@
 """Sessions: where they are cut, what they are called, what midnight does (nothing)."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from pyspark.sql import SparkSession
 
 from builders import DAY, NEXT_DAY, raw_event
-from clean.pipeline import clean
+from clean.pipeline import WINDOWS, clean
 from clickmill.clean import sessions
 from clickmill.contracts.days import Days
 
@@ -136,4 +137,5 @@ def test_day_only_events_say_nothing_about_silence_and_dwell(spark: SparkSession
 
 def test_a_gap_that_is_not_positive_is_refused(spark: SparkSession) -> None:
     with pytest.raises(ValueError, match="gap_s must be positive"):
-        sessions.with_session_id(spark.range(1), gap_s=0, dwell_cap_s=1, zone="UTC")
+        nothing = spark.range(1)
+        sessions.events(nothing, nothing, nothing, replace(WINDOWS, gap_s=0), zone="UTC", partitions=1)

@@ -111,23 +111,15 @@ def _rules(limits: Limits) -> Column:
     return F.array_compact(F.array(*(F.when(fired & is_enough, name) for name, fired in fires.items()), F.when(is_flood, "flood")))
 
 
-def with_bot_flag(rows: DataFrame, bots: DataFrame) -> DataFrame:
-    """Add is_bot; false where there is no visitor.
+def with_verdict(rows: DataFrame, bots: DataFrame) -> DataFrame:
+    """Add is_bot and `_flood`; both are false where there is no visitor.
+
+    The rows of a flood would overload the task that sorts them: they are rejects before the shuffle, and counted like every reject.
 
     Grain   as in `rows`
     Needs   site_id, event_date, visitor_id
     """
-    flagged = bots.select(*_DAY, F.lit(True).alias("_bot"))
-    return rows.join(F.broadcast(flagged), on=list(_DAY), how="left").withColumn("is_bot", F.coalesce("_bot", F.lit(False))).drop("_bot")
-
-
-def with_flood(rows: DataFrame, bots: DataFrame) -> DataFrame:
-    """Name `flood` in `_problems` for visitors whose rows would overload the task that sorts them.
-
-    They are rejects before the shuffle, and counted like every reject.
-
-    Grain   as in `rows`
-    """
-    floods = bots.where(F.array_contains("rules", "flood")).select(*_DAY, F.lit("flood").alias("_flood"))
-    joined = rows.join(F.broadcast(floods), on=list(_DAY), how="left")
-    return joined.withColumn("_problems", F.concat("_problems", F.array_compact(F.array("_flood")))).select(*rows.columns)
+    judged = bots.select(*_DAY, F.array_contains("rules", "flood").alias("_verdict"))
+    joined = rows.join(F.broadcast(judged), on=list(_DAY), how="left")
+    found = {"is_bot": F.col("_verdict").isNotNull(), "_flood": F.coalesce("_verdict", F.lit(False))}
+    return joined.withColumns(found).select(*rows.columns, *found)

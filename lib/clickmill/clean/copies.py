@@ -1,15 +1,30 @@
 """Exact, conflicting and near copies, each with a deterministic winner and a stated horizon."""
 
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from clickmill.clean.order import IN_TIME, OWNER
+from clickmill.clean import likeness, order
+from clickmill.clean.order import IN_TIME, OWNER, Windows, seconds
+from clickmill.clean.records import day_ends_at
+from clickmill.contracts.tables import OPEN_SESSIONS, RAW_EVENTS
 
-_PLACE = ("source", "landing_date", "file", "delivery_id", "block", "ordinal")
+_PLACE = tuple(name for name in RAW_EVENTS.key if name != "item_pos")
+_OF_RAW = ("_day", *_PLACE, "delivery_rank", "winner_key", "person_hash", "_carried")
+# What open_sessions says of a row, beside its session.
+_CARRIED = tuple(
+    name for name in OPEN_SESSIONS.columns[: OPEN_SESSIONS.columns.index("is_last")] if name not in ("visitor_bucket", "session_id")
+)
 
 
-def marked(rows: DataFrame, *, horizon_s: int) -> DataFrame:
-    """Mark the copies among the rows of each visitor; drop nothing.
+def examined(kept: DataFrame, carried: DataFrame, windows: Windows, *, zone: str, partitions: int) -> DataFrame:
+    """The few rows of a run that might be copies, or that the next day needs, with what was found of them.
+
+    A first look, at rows that hold little but keys, takes those whose id, or whose
+    copy key within its window, another row of the visitor has, and those so near
+    the end of their day that copies may still come or the session may go on. They
+    alone are judged:
 
     Copies of one id. Records with the same event id on the same day are copies of one
     event. The winner is the record of the delivery that supersedes the others,
@@ -28,11 +43,43 @@ def marked(rows: DataFrame, *, horizon_s: int) -> DataFrame:
     an id that event, or, where (the first row of) it is a near copy, the event
     that it repeats.
 
-    Grain   as in `rows`; adds `_copy` (null for what is kept) and `kept_event_id`
-    Needs   the frame of order.by_visitor
+    Grain   one row per row that was looked at, of `kept` and of `carried` (`_carried` tells them apart); `_copy` is null for
+            what is kept, and kept_event_id names the event that a copy repeats
+    Needs   kept: rows that no rule rejects; carried: clean.open_sessions at the end of the day before
     Ties    equal times go by source order, then event id
     """
-    return _with_kept_event(_near_copies(_id_copies(rows, horizon_s)))
+    rows = order.owned(_narrow(kept, carried, windows), partitions=partitions).repartition("_slot")
+    waits_s = F.greatest(F.lit(max(windows.copy_horizon_s, windows.gap_s)), F.coalesce("copy_window_s", F.lit(0)))
+    is_needed_later = seconds(day_ends_at(F.col("event_date"), zone), F.col("event_at")) <= waits_s
+    suspects = rows.withColumn("_has_like", _has_like()).where(F.col("_has_like") | is_needed_later).drop("_has_like")
+    return _with_kept_event(_near_copies(_id_copies(suspects, windows.copy_horizon_s)))
+
+
+def only_copies(examined: DataFrame) -> DataFrame:
+    """The rows of the run that are not kept, for they are copies.
+
+    Grain   one row per raw row
+    """
+    return examined.where(~F.col("_carried") & F.col("_copy").isNotNull())
+
+
+def _narrow(kept: DataFrame, carried: DataFrame, windows: Windows) -> DataFrame:
+    keyed = likeness.with_keys(kept, near_copy_s=windows.near_copy_s, order_copy_s=windows.order_copy_s)
+    fresh = keyed.withColumns({"_carried": F.lit(False), "kept_event_id": F.lit(None).cast("string")}).select(*_CARRIED, *_OF_RAW)
+    return fresh.unionByName(carried.select(*_CARRIED, F.lit(True).alias("_carried")), allowMissingColumns=True)
+
+
+def _has_like() -> Column:
+    """True where a row next to it by id has its id, or one next to it by copy key and time has its key, within its window."""
+    by_id, by_key = Window.partitionBy(*OWNER).orderBy("event_id"), Window.partitionBy(*OWNER).orderBy("copy_key", "event_at")
+    has_id = (F.lag("event_id").over(by_id) == F.col("event_id")) | (F.lead("event_id").over(by_id) == F.col("event_id"))
+    repeats = (F.lag("copy_key").over(by_key) == F.col("copy_key")) & (
+        seconds(F.col("event_at"), F.lag("event_at").over(by_key)) <= F.col("copy_window_s")
+    )
+    is_repeated = (F.lead("copy_key").over(by_key) == F.col("copy_key")) & (
+        seconds(F.lead("event_at").over(by_key), F.col("event_at")) <= F.lead("copy_window_s").over(by_key)
+    )
+    return reduce(Column.__or__, (F.coalesce(found, F.lit(False)) for found in (has_id, repeats, is_repeated)))
 
 
 def _id_copies(rows: DataFrame, horizon_s: int) -> DataFrame:
@@ -60,7 +107,7 @@ def _id_copies(rows: DataFrame, horizon_s: int) -> DataFrame:
             "_winner": F.first(F.struct(*record, "_record_hash")).over(of_day),
         }
     )
-    goes_on = F.coalesce(_seconds(F.col("_first_of_day"), F.col("_seen_before")) <= horizon_s, F.lit(False))
+    goes_on = F.coalesce(seconds(F.col("_first_of_day"), F.col("_seen_before")) <= horizon_s, F.lit(False))
     is_winner = F.struct(*record) == F.struct(*(F.col(f"_winner.{name}") for name in record))
     same_as = F.when(goes_on, F.col("_hash_before")).otherwise(F.col("_winner._record_hash"))
     kind = F.when(F.col("_record_hash") == same_as, "exact_copy").otherwise("conflicting_copy")
@@ -75,7 +122,7 @@ def _near_copies(rows: DataFrame) -> DataFrame:
     in_time = Window.partitionBy(*OWNER, "_key").orderBy(*IN_TIME)
     of_event = Window.partitionBy(*OWNER, "_key", *IN_TIME[:-1]).orderBy("item_pos")
     timed = keyed.withColumn("_before_at", F.lag("event_at").over(in_time))
-    is_repeat = _seconds(F.col("event_at"), F.col("_before_at")) <= F.col("copy_window_s")
+    is_repeat = seconds(F.col("event_at"), F.col("_before_at")) <= F.col("copy_window_s")
     told = timed.withColumn(
         "_repeats", F.coalesce(F.first(is_repeat).over(of_event), F.lit(False)) & F.col("_key").isNotNull() & ~F.col("_carried")
     )
@@ -96,8 +143,3 @@ def _with_kept_event(rows: DataFrame) -> DataFrame:
     of_id = Window.partitionBy(*OWNER, "event_id").orderBy("event_date", is_id_copy, F.desc("item_pos"))
     named = F.when(is_id_copy, F.last(kept, ignorenulls=True).over(of_id)).otherwise(F.col("kept_event_id"))
     return rows.withColumn("kept_event_id", named)
-
-
-def _seconds(later: Column, earlier: Column) -> Column:
-    """Seconds between two instants, exact to the microsecond."""
-    return (F.unix_micros(later) - F.unix_micros(earlier)) / F.lit(1_000_000)

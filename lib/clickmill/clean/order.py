@@ -1,96 +1,81 @@
-"""The one order of cleaning: rows of a visitor in one partition, carried rows in front."""
+"""The one order of cleaning: rows of a visitor in one partition, near visitors in near partitions."""
+
+from dataclasses import dataclass
+from itertools import count
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.events import VISITOR_BUCKETS
-from clickmill.contracts.hashing import hash_of
-from clickmill.contracts.tables import EVENTS, OPEN_SESSIONS
 
-OWNER = ("visitor_bucket", "site_id", "_owner")
-"""Columns that lead every window of cleaning: one shuffle by them serves all."""
+OWNER = ("_visitor_hash", "site_id", "_owner", "_slot")
+"""Columns that name whose a row is, and lead the windows of cleaning: one shuffle by the last of them serves all, and the first
+tells nearly all visitors apart by eight bytes, which is what sorting compares first."""
 
 IN_TIME = ("event_at", "source_order", "event_id", "item_pos")
 """The total order of a visitor's rows. Equal times go by the source's own order (null first), then by event id."""
 
-# When and in which file a record came is not what it says: a retry that arrives later is still an exact copy.
-_PROVENANCE = ("source", "landing_date", "received_at", "zone")
-_STAMPED = ("visitor_bucket", "is_bot", "session_id", "gap_s", "dwell_s")
-_PAYLOAD = tuple(name for name in EVENTS.columns if name not in (*_PROVENANCE, *_STAMPED, "event_id", "event_date"))
-STATE_ONLY = (
-    "started_at",
-    "event_count",
-    "item_view_count",
-    "add_to_cart_count",
-    "purchase_count",
-    "purchase_value",
-    "bought_item_ids",
-    "entry_page",
-    "exit_page",
-)
-STATE = (*STATE_ONLY, "is_bot", "user_id")
-"""What is known of an open session so far, as clean.open_sessions carries it."""
+_HASH_BITS, _INT = 64, 2**32
 
 
-def by_visitor(rows: DataFrame, carried: DataFrame, *, near_copy_s: int, order_copy_s: int) -> DataFrame:
-    """Put the carried rows before the rows of the run, and all rows of a visitor into one partition.
+@dataclass(frozen=True)
+class Windows:
+    """The silences and windows that cleaning knows, in seconds; conf/base.yaml gives the reason of each."""
 
-    A row without a visitor is spread by its event id: its copies still meet it.
-    `copy_key` is what near copies share, for `copy_window_s`; both are null where
-    none are looked for: in a source without them, and among engagement, which is
-    several literals of a source under one name.
+    gap_s: int
+    dwell_cap_s: int
+    copy_horizon_s: int
+    near_copy_s: int
+    order_copy_s: int
 
-    Grain   one row per row of `rows` and of `carried`; `_carried` tells them apart
-    Needs   the columns of clean.events that raw.events has, has_near_copies, and of `carried` those of clean.open_sessions
+
+def owned(rows: DataFrame, *, partitions: int) -> DataFrame:
+    """Add the columns of OWNER; a row without a visitor is its own, by its event id: its copies still meet it.
+
+    `_slot` goes by ranges of the hash: `repartition("_slot")` into so many `partitions` gives each a range of visitor buckets, in
+    their order. So a file holds few buckets, and one who reads a visitor skips the others. With another number of partitions
+    the rows are the same, and the files hold more buckets.
+
+    Grain   as in `rows`
+    Needs   site_id, visitor_id, event_id
     """
     owner = F.coalesce("visitor_id", "event_id")
-    bucket = F.pmod(F.xxhash64("site_id", owner), F.lit(VISITOR_BUCKETS)).cast("int")
-    near, window_s = _near_copy(near_copy_s, order_copy_s)
-    # Engagement is many literals of a source: two of them at once are two things that happened, and say the same here.
-    is_looked_for = F.col("has_near_copies") & (F.col("event_type") != "engagement")
-    fresh = rows.withColumns(
-        {
-            "visitor_bucket": bucket,
-            "payload_hash": hash_of(F.col(name) for name in _PAYLOAD),
-            "copy_key": F.when(is_looked_for, near),
-            "copy_window_s": F.when(is_looked_for, window_s),
-            "_carried": F.lit(False),
-        }
-    )
-    before = carried.withColumns({"_carried": F.lit(True), "_so_far": F.struct(*STATE)}).select(
-        *(name for name in OPEN_SESSIONS.columns if name not in STATE_ONLY), "_carried", "_so_far"
-    )
-    both = fresh.unionByName(before, allowMissingColumns=True)
-    return both.withColumn("_owner", owner).repartition(*OWNER)
+    place = F.floor((F.col("_visitor_hash") / 2.0**_HASH_BITS + 0.5) * partitions).cast("int")
+    slots = F.array(*map(F.lit, _slots(partitions)))
+    hashed = rows.withColumns({"_owner": owner, "_visitor_hash": F.xxhash64("site_id", owner)})
+    return hashed.withColumn("_slot", F.get(slots, F.least(place, F.lit(partitions - 1))))
 
 
-def _near_copy(near_copy_s: int, order_copy_s: int) -> tuple[Column, Column]:
-    """What near copies share, and for how long: an item of an order, else everything a visitor did.
-
-    An order is the same however its total or position was written; without an
-    order, two acts are the same only where all of item, page, words and amounts are.
-    So are two refunds of an order: its pieces may go back one after the other.
-    """
-    is_order = F.col("order_id").isNotNull() & F.col("event_type").isin("checkout", "purchase")
-    of_order = ("event_type", "order_id", "item_id")
-    of_act = (
-        "event_type",
-        "item_id",
-        "quantity",
-        "price",
-        "currency",
-        "rating",
-        "review_text",
-        "query",
-        "page_url",
-        "campaign_id",
-        "impression_id",
-        "order_id",
-    )
-    key = F.when(is_order, _hash("order", of_order)).otherwise(_hash("act", of_act))
-    return key, F.when(is_order, F.lit(order_copy_s)).otherwise(F.lit(near_copy_s)).cast("long")
+def visitor_bucket() -> Column:
+    """The bucket of a row: the first eight bits of its visitor's hash, so that buckets lie in the order of the hashes."""
+    bits = VISITOR_BUCKETS.bit_length() - 1
+    return (F.shiftright("_visitor_hash", _HASH_BITS - bits) + VISITOR_BUCKETS // 2).cast("int")
 
 
-def _hash(kind: str, names: tuple[str, ...]) -> Column:
-    # to_json leaves null fields out and names the others: no separator can be forged.
-    return F.md5(F.to_json(F.struct(F.lit(kind).alias("kind"), *names)))
+def seconds(later: Column, earlier: Column) -> Column:
+    """Seconds between two instants, exact to the microsecond."""
+    return (F.unix_micros(later) - F.unix_micros(earlier)) / F.lit(1_000_000)
+
+
+def _slots(partitions: int) -> list[int]:
+    """For each partition the smallest number that Spark's hash partitioning puts into it."""
+    found: dict[int, int] = {}
+    for number in count():
+        found.setdefault(_murmur3(number) % partitions, number)
+        if len(found) == partitions:
+            break
+    return [found[partition] for partition in range(partitions)]
+
+
+def _murmur3(number: int) -> int:
+    """Spark's hash of a whole number, by which it partitions: MurmurHash3 x86 32 (Appleby, 2011) with seed 42, signed."""
+
+    def rotated(value: int, bits: int) -> int:
+        return (value << bits | value >> 32 - bits) % _INT
+
+    mixed = rotated(number * 0xCC9E2D51 % _INT, 15) * 0x1B873593 % _INT
+    value = ((rotated(42 ^ mixed, 13) * 5 + 0xE6546B64) % _INT) ^ 4
+    value = ((value ^ value >> 16) * 0x85EBCA6B) % _INT
+    value = ((value ^ value >> 13) * 0xC2B2AE35) % _INT
+    value ^= value >> 16
+    return value - _INT if value >= _INT // 2 else value

@@ -73,17 +73,17 @@ def bounds(ranges: DataFrame, days: Days, *, range_days: int, min_rows: int) -> 
 
 
 def with_outliers(rows: DataFrame, bounds: DataFrame) -> DataFrame:
-    """Name `price_outlier` and `quantity_outlier` in `_problems` where a value lies outside the bounds of its day.
+    """Add `_price_outlier` and `_quantity_outlier`: true where a value lies outside the bounds of its day.
 
-    Nothing is named where no earlier day sets bounds, nor for a null or zero value.
+    Nothing is one where no earlier day sets bounds, nor is a null or zero value.
 
     Grain   as in `rows`
     """
     keys = bounds.withColumnsRenamed({name: f"_b_{name}" for name in _KEYS})
     same = reduce(Column.__and__, (F.col(name).eqNullSafe(F.col(f"_b_{name}")) for name in _KEYS))
     joined = rows.join(F.broadcast(keys), on=same, how="left")
-    found = F.array_compact(F.array(*(F.when(_outside(measure), f"{measure}_outlier") for measure in _MEASURES)))
-    return joined.withColumn("_problems", F.concat("_problems", found)).select(*rows.columns)
+    found = {f"_{measure}_outlier": F.coalesce(_outside(measure), F.lit(False)) for measure in _MEASURES}
+    return joined.withColumns(found).select(*rows.columns, *found)
 
 
 def _outside(measure: str) -> Column:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -11,6 +12,10 @@ from clickmill.contracts.days import Days
 from clickmill.contracts.tables import REJECTS
 
 _ABOUT_PIECES = ("add_to_cart", "remove_from_cart", "checkout", "purchase", "refund")
+
+FOUND = ("too_late", "in_future", "price_outlier", "quantity_outlier", "flood")
+"""What is said against a row on the way to the split, beside the rules of its suite: column `_<name>` is true or false. They
+are booleans, not a list of names: of millions of rows that are kept no list is built."""
 
 
 def of_days(raw: DataFrame, days: Days, *, zone: str, lateness_days: int, future_tolerance_s: int) -> DataFrame:
@@ -23,16 +28,17 @@ def of_days(raw: DataFrame, days: Days, *, zone: str, lateness_days: int, future
     day, and a run finds all rows of its days in the landings from the day before
     its first to `lateness_days` after its last.
 
-    Grain   one row per raw row; `_day` is the day it belongs to, `_problems` array<string> what is wrong
-    Needs   the columns of raw.events
+    Grain   one row per raw row; `_day` is the day it belongs to, `_too_late` and `_in_future` say what the clocks say
+    Needs   the columns of raw.events; event_date is the day of event_at in the zone of the row's days
     """
-    landing_end = F.to_utc_timestamp(F.date_add("landing_date", 1).cast("timestamp"), zone_of_days(zone))
     is_late = F.col("landing_date") > F.date_add("event_date", lateness_days)
-    is_future = F.unix_micros("event_at") > F.unix_micros(landing_end) + future_tolerance_s * 1_000_000
-    has_own_day = F.coalesce(~is_late & ~is_future, F.lit(False))
-    clocks = F.array_compact(F.array(F.when(is_late, "too_late"), F.when(is_future, "in_future")))
-    belongs = F.when(has_own_day, F.col("event_date")).otherwise(F.col("landing_date"))
-    rows = raw.withColumns({"_day": belongs, "_problems": F.array_union("problems", clocks)})
+    # Only of a day after that of its landing can an event be later than the end of that day: of the others nothing is computed.
+    is_after = F.col("event_date") > F.col("landing_date")
+    landing_end_us = F.unix_micros(day_ends_at(F.col("landing_date"), zone))
+    is_future = is_after & (F.unix_micros("event_at") > landing_end_us + future_tolerance_s * 1_000_000)
+    told = raw.withColumns({"_too_late": F.coalesce(is_late, F.lit(False)), "_in_future": F.coalesce(is_future, F.lit(False))})
+    has_own_day = F.col("event_date").isNotNull() & ~F.col("_too_late") & ~F.col("_in_future")
+    rows = told.withColumn("_day", F.when(has_own_day, F.col("event_date")).otherwise(F.col("landing_date")))
     return rows.where(F.col("_day").between(F.lit(days.first), F.lit(days.last)))
 
 
@@ -42,7 +48,17 @@ def only_mapped(rows: DataFrame) -> DataFrame:
     Grain   as in `rows`
     Needs   the frame of of_days(); a row without an instant belongs to the day of its landing, and tells nothing of it
     """
-    return rows.where((F.size("_problems") == 0) & F.col("event_date").isNotNull())
+    return rows.where((F.size("problems") == 0) & ~F.col("_too_late") & ~F.col("_in_future") & F.col("event_date").isNotNull())
+
+
+def day_ends_at(day: Column, shop_zone: str) -> Column:
+    """The instant at which a day ends in the zone of a row's days.
+
+    A zone that is one for all rows is looked up once, not once a row.
+    """
+    midnight = F.date_add(day, 1).cast("timestamp")
+    of_shop, of_source = (F.to_utc_timestamp(midnight, zone) for zone in (F.lit(shop_zone), F.col("zone")))
+    return F.when(F.col("zone").isNull(), of_shop).otherwise(of_source)
 
 
 def zone_of_days(shop_zone: str) -> Column:
@@ -73,37 +89,41 @@ def filled(rows: DataFrame, *, fill: Mapping[str, int]) -> DataFrame:
     )
 
 
-def split(rows: DataFrame) -> tuple[DataFrame, DataFrame]:
+def split(rows: DataFrame, broken: Mapping[str, Column]) -> tuple[DataFrame, DataFrame]:
     """Rows that nothing is said against, and rejects with all that is.
 
     Grain   one row per row of `rows`, in one of the two
-    Needs   `_problems` and `_rules`; the rules of a record that could not be read at all say nothing new, and
-            neither does `price_missing` of a row whose price was there but bad
+    Needs   a column for each of FOUND; broken: for each rule whether a row breaks it. The rules of a record that could not
+            be read at all say nothing new, and neither does `price_missing` of a row whose price was there but bad
     """
-    is_readable = F.col("event_id").isNotNull()
-    news = F.array_except("_rules", _said_by("_problems"))
-    reasons = F.when(is_readable, F.array_union("_problems", news)).otherwise(F.col("_problems"))
-    told = rows.withColumn("_reasons", reasons)
-    is_kept = F.size("_reasons") == 0
-    return told.where(is_kept), told.where(~is_kept)
+    against = {**{name: F.col(f"_{name}") for name in FOUND}, **broken}
+    is_kept = (F.size("problems") == 0) & ~reduce(Column.__or__, against.values())
+    found = F.array_union("problems", _named({name: F.col(f"_{name}") for name in FOUND}))
+    news = _named({name: breaks & ~_was_said(name) for name, breaks in broken.items()})
+    is_readable = F.col("event_id").isNotNull() | (F.size(found) == 0)
+    reasons = F.when(is_readable, F.array_union(found, news)).otherwise(found)
+    return rows.where(is_kept), rows.where(~is_kept).withColumn("_reasons", reasons)
 
 
-def _said_by(problems: str) -> Column:
-    """The not-null rules that a value breaks only because ingestion could not take it."""
-    return F.transform(
-        problems, lambda name: F.concat(F.regexp_replace(name, "^(bad|unknown|missing|two_values_for)_", ""), F.lit("_missing"))
-    )
+def _named(against: Mapping[str, Column]) -> Column:
+    return F.array_compact(F.array(*(F.when(holds, F.lit(name)) for name, holds in against.items())))
 
 
-def rejects(rejected: DataFrame, marked: DataFrame) -> DataFrame:
+def _was_said(rule: str) -> Column:
+    """True where a not-null rule is broken only because ingestion could not take the value."""
+    column = rule.removesuffix("_missing")
+    said = F.array(*(F.lit(f"{what}_{column}") for what in ("bad", "unknown", "missing", "two_values_for")))
+    return F.arrays_overlap("problems", said) if rule.endswith("_missing") else F.lit(False)
+
+
+def rejects(rejected: DataFrame, copies: DataFrame) -> DataFrame:
     """Every row that is not kept: rejects with the rules they broke, copies with the event that was kept.
 
     Grain   one row per raw row
-    Needs   rejected: the second of `split`; marked: the frame of stream.marked
+    Needs   rejected: the second of `split`; copies: the frame of copies.only_copies
     """
-    copies = marked.where(~F.col("_carried") & F.col("_copy").isNotNull()).withColumn("_reasons", F.array("_copy"))
     broken = rejected.withColumn("kept_event_id", F.lit(None).cast("string"))
-    return _told(broken, "reject").unionByName(_told(copies, "copy"))
+    return _told(broken, "reject").unionByName(_told(copies.withColumn("_reasons", F.array("_copy")), "copy"))
 
 
 def _told(rows: DataFrame, kind: str) -> DataFrame:

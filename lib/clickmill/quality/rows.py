@@ -13,17 +13,15 @@ from clickmill.contracts.suite import Rule
 from clickmill.contracts.table import Table
 
 
-def with_broken_rules(frame: DataFrame, table: Table, *, column: str = "_broken") -> DataFrame:
-    """Add the names of all quarantine rules that a row breaks, sorted, as array<string>; empty where it breaks none.
+def broken_rules(frame: DataFrame, table: Table) -> dict[str, Column]:
+    """For each quarantine rule of a table, by name, whether a row of `frame` breaks it: true or false, never null.
 
     Null breaks no rule but a not-null one; NaN and the infinities break every range.
 
-    Grain   as `frame`
     Needs   the columns that the quarantine rules of the table name
-    Ties    none: names are sorted
     Raises  BadData when a rule names a column that is not in the frame; UsageError when the suite is wrong
     """
-    return frame.withColumn(column, broken_names(frame, suites.of(table).quarantine_rules))
+    return {rule.name: broken(frame, rule) for rule in suites.of(table).quarantine_rules}
 
 
 def broken_names(frame: DataFrame, rules: Iterable[Rule]) -> Column:
