@@ -28,11 +28,11 @@ from clickmill.contracts.properties import set_for
 from clickmill.contracts.table import Table
 from clickmill.folders import Folder, folder
 
-# Readers of protocol version 1 do not know deletion vectors: some return deleted rows, others refuse the table.
 Note = Mapping[str, object]
 """What a commit says of itself in `userMetadata`: the run, code and config that made it, and of which versions of which tables."""
 
 _NOTE = "spark.databricks.delta.commitInfo.userMetadata"
+# Readers of protocol version 1 do not know deletion vectors: some return deleted rows, others refuse the table.
 # Any version that a release names or that was admitted must be readable, however old: vacuum alone shortens the logs.
 _PROPERTIES = {
     "delta.enableDeletionVectors": "false",
@@ -40,6 +40,8 @@ _PROPERTIES = {
     "delta.minWriterVersion": "2",
     "delta.enableExpiredLogCleanup": "false",
 }
+# Bounds of these columns let a reader skip files. To keep them of every column takes a quarter of the time of a write.
+_BOUNDED = ("site_id", "visitor_bucket", "event_at", "user_id", "item_id")
 # Of these a table has the rows of the version before.
 _KEEPING_ROWS = {"ADD COLUMNS", "SET TBLPROPERTIES", "OPTIMIZE", "VACUUM START", "VACUUM END"}
 
@@ -192,7 +194,7 @@ class Lake:
 
     def _create(self, table: Table, note: Note) -> None:
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table)).comment(table.comment).addColumns(table.schema)
-        for key, value in _PROPERTIES.items():
+        for key, value in {**_PROPERTIES, **_bounds_kept(table)}.items():
             builder = builder.property(key, value)
         if table.day is not None:
             builder = builder.partitionedBy(table.day)
@@ -237,6 +239,12 @@ class Lake:
 def _new_columns(there: DataFrame, table: Table) -> list[StructField]:
     """Columns that may be null and that the rows of before do not have."""
     return [field for field in table.schema.fields if field.nullable and field.name not in there.columns]
+
+
+def _bounds_kept(table: Table) -> dict[str, str]:
+    """Of a published table those of its first columns, which is Delta's default: nobody knows what its readers filter by."""
+    names = [name for name in _BOUNDED if name in table.columns]
+    return {"delta.dataSkippingStatsColumns": ",".join(names)} if names and not table.is_served else {}
 
 
 def _next_name(name: str) -> str:

@@ -1,0 +1,111 @@
+"""How benchmarks measure: rounds that take turns in one session, the first of them dropped, medians and what the tasks did."""
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from pyspark.sql import SparkSession
+
+from clickmill import session as sessions
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one round took: seconds, bytes written by shuffles, bytes spilled, highest resident memory of this process and its children."""
+
+    seconds: float
+    shuffled_bytes: int
+    spilled_bytes: int
+    memory_bytes: int
+
+
+def session(app_name: str, changes: Mapping[str, str] | None = None) -> SparkSession:
+    """Two threads, else as conf/spark/local.conf says."""
+    return sessions.build(app_name, {"spark.master": "local[2]", **(changes or {})})
+
+
+def in_turn(spark: SparkSession, steps: Mapping[str, Step], rounds: int) -> dict[str, list[Cost]]:
+    """Run all steps once to warm up, then `rounds` times one after the other."""
+    costs: dict[str, list[Cost]] = {name: [] for name in steps}
+    for number in range(rounds + 1):
+        for name, step in steps.items():
+            cost = of(spark, step)
+            print(f"{number} {name}: {cost.seconds:.1f} s, {cost.shuffled_bytes / 1e6:,.0f} MB shuffled", flush=True)
+            if number:
+                costs[name].append(cost)
+    return costs
+
+
+def of(spark: SparkSession, step: Step) -> Cost:
+    """What one call of a step takes."""
+    first, highest, ended = _newest_stage(spark) + 1, [0], threading.Event()
+
+    def watch() -> None:
+        me = psutil.Process()
+        while not ended.wait(0.5):
+            highest[0] = max(highest[0], sum(_resident(one) for one in [me, *me.children(recursive=True)]))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    started = time.monotonic()
+    step()
+    seconds = time.monotonic() - started
+    ended.set()
+    watcher.join()
+    done = [stage for stage in _stages(spark) if stage.stageId() >= first]
+    shuffled, spilled = sum(stage.shuffleWriteBytes() for stage in done), sum(stage.diskBytesSpilled() for stage in done)
+    return Cost(seconds, shuffled, spilled, highest[0])
+
+
+def told(costs: list[Cost], of_what: Callable[[Cost], float] = lambda cost: cost.seconds) -> str:
+    """Median, and the lowest and highest."""
+    values = [of_what(cost) for cost in costs]
+    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def ratio(ours: list[Cost], theirs: list[Cost]) -> float:
+    """Ratio of the medians of the seconds."""
+    return statistics.median(cost.seconds for cost in ours) / statistics.median(cost.seconds for cost in theirs)
+
+
+def spread(costs: list[Cost]) -> float:
+    """Highest over lowest seconds, less one."""
+    seconds = [cost.seconds for cost in costs]
+    return max(seconds) / min(seconds) - 1
+
+
+def slowest_over_median(spark: SparkSession, step: Step) -> float:
+    """Of the stages of a step with four tasks and more: the largest ratio of the slowest task to the median one."""
+    first = _newest_stage(spark) + 1
+    step()
+    store, ratios = spark.sparkContext._jsc.sc().statusStore(), []
+    for stage in _stages(spark):
+        if stage.stageId() >= first and stage.numTasks() >= 4:
+            tasks = store.taskList(stage.stageId(), stage.attemptId(), 100_000)
+            times = [tasks.apply(n).duration().get() for n in range(tasks.size())]
+            ratios.append(max(times) / max(1, statistics.median(times)))
+    return max(ratios)
+
+
+def _stages(spark: SparkSession) -> list[Any]:
+    store, gateway = spark.sparkContext._jsc.sc().statusStore(), spark.sparkContext._gateway
+    assert gateway is not None
+    found = store.stageList(None, False, False, gateway.new_array(gateway.jvm.double, 0), gateway.jvm.java.util.ArrayList())
+    return [found.apply(index) for index in range(found.size())]
+
+
+def _newest_stage(spark: SparkSession) -> int:
+    return max((stage.stageId() for stage in _stages(spark)), default=-1)
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0
