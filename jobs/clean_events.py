@@ -25,7 +25,8 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     kept, rejected = records.split(rows, quality.broken_rules(rows, EVENTS))
     carried = records.of_day(inputs[OPEN_SESSIONS], days.widened(back=1).first)
     windows = order.Windows(**clean.windows(), **conf.sessions.model_dump())
-    examined = inputs.keep(copies.examined(kept, carried, windows, zone=zone, partitions=partitions))
+    looked_at = inputs.keep(copies.looked_at(kept, carried, windows, zone=zone, partitions=partitions))
+    examined = inputs.keep(copies.examined(looked_at, windows))
     turned_away = copies.only_copies(examined)
     return {
         EVENTS: sessions.events(kept, carried, turned_away, windows, zone=zone, partitions=partitions),

@@ -19,7 +19,9 @@ CONFIG = ("bots", "clean", "shop")
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
     rows = records.of_days(inputs[RAW_EVENTS], days, zone=conf.shop.zone, **conf.clean.clocks())
-    return {BOTS: bots.bots(records.only_mapped(rows), bots.Limits(**conf.bots.model_dump()))}
+    limits = bots.Limits(**conf.bots.model_dump())
+    suspects = inputs.keep(bots.suspects(records.only_mapped(rows), limits))
+    return {BOTS: bots.bots(suspects, limits)}
 
 
 if __name__ == "__main__":

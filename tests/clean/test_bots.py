@@ -19,7 +19,7 @@ LIMITS = bots.Limits(
 
 
 def rules(spark: SparkSession, rows: list[dict], partitions: int = 2) -> dict[str, list[str]]:
-    found = bots.bots(frame(spark, RAW_EVENTS, rows).repartition(partitions), LIMITS)
+    found = bots.bots(bots.suspects(frame(spark, RAW_EVENTS, rows).repartition(partitions), LIMITS), LIMITS)
     return {row.visitor_id: list(row.rules) for row in found.collect()}
 
 
@@ -85,7 +85,7 @@ def test_a_flood_is_told_whatever_it_is_made_of_and_any_partitioning_finds_the_s
 
 def test_flags_and_floods_reach_the_rows_of_their_visitor_and_day_only(spark: SparkSession) -> None:
     flood = [raw_event("12:00", visitor="x", event_type="purchase", order_id="o1") for _ in range(100)]
-    found = bots.bots(frame(spark, RAW_EVENTS, flood), LIMITS)
+    found = bots.bots(bots.suspects(frame(spark, RAW_EVENTS, flood), LIMITS), LIMITS)
     rows = [raw_event("10:00", visitor="x"), raw_event("2024-05-17 10:00", visitor="x"), raw_event("10:00", visitor=None)]
     told = bots.with_verdict(frame(spark, RAW_EVENTS, rows), found).orderBy("ordinal").collect()
     found = [(row.event_date == DAY, row.is_bot, row._flood) for row in told]

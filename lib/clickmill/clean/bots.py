@@ -10,6 +10,7 @@ from clickmill.contracts.conform import conform
 from clickmill.contracts.tables import BOTS
 
 _DAY = ("site_id", "event_date", "visitor_id")
+_LOOKED_AT = ("event_id", "item_id", "order_id", "event_type", "event_at", "is_day_only")
 _BAND = 1.2
 """Gaps in one band differ by less than this factor."""
 _LOOKING = ("page_view", "item_view", "search", "click", "impression")
@@ -29,21 +30,28 @@ class Limits:
     flood_events: int
 
 
-def bots(rows: DataFrame, limits: Limits) -> DataFrame:
-    """Visitor days on which a rule fires, with the rules and the numbers they looked at.
+def suspects(rows: DataFrame, limits: Limits) -> DataFrame:
+    """The rows of visitor days with enough events for a rule to look at, found by one small aggregate.
 
-    One small aggregate of raw rows finds the few suspects, and only their rows
-    are looked at again: copies count once there (by event id), an order counts
-    as one act however many lines it has, and rows that know the day only say
-    nothing about minutes, hours and gaps.
-
-    Grain   one row per (site_id, event_date, visitor_id) with a rule that fired; small: broadcast it
+    Grain   one row per row of a suspect, with what rules look at, and `_rows`, how many there are; read several times: keep it
     Needs   site_id, event_date, visitor_id, event_id, item_id, order_id, event_type, event_at, is_day_only
     """
-    rows = rows.where(F.col("visitor_id").isNotNull())
-    suspects = rows.groupBy(*_DAY).agg(F.count("*").alias("_rows")).where(F.col("_rows") >= limits.min_events)
-    theirs = rows.join(suspects, on=list(_DAY), how="inner")
-    facts = _acts(theirs).join(_breadth(theirs), on=list(_DAY), how="inner")
+    named = rows.where(F.col("visitor_id").isNotNull())
+    counts = named.groupBy(*_DAY).agg(F.count("*").alias("_rows")).where(F.col("_rows") >= limits.min_events)
+    return named.select(*_DAY, *_LOOKED_AT).join(counts, on=list(_DAY), how="inner")
+
+
+def bots(suspects: DataFrame, limits: Limits) -> DataFrame:
+    """Visitor days on which a rule fires, with the rules and the numbers they looked at.
+
+    Copies count once (by event id), an order counts as one act however many
+    lines it has, and rows that know the day only say nothing about minutes,
+    hours and gaps.
+
+    Grain   one row per (site_id, event_date, visitor_id) with a rule that fired; small: broadcast it
+    Needs   the frame of suspects()
+    """
+    facts = _acts(suspects).join(_breadth(suspects), on=list(_DAY), how="inner")
     fired = facts.withColumn("rules", _rules(limits))
     return conform(fired.where(F.size("rules") > 0), BOTS)
 

@@ -18,13 +18,23 @@ _CARRIED = tuple(
 )
 
 
-def examined(kept: DataFrame, carried: DataFrame, windows: Windows, *, zone: str, partitions: int) -> DataFrame:
-    """The few rows of a run that might be copies, or that the next day needs, with what was found of them.
+def looked_at(kept: DataFrame, carried: DataFrame, windows: Windows, *, zone: str, partitions: int) -> DataFrame:
+    """The few rows of a run that might be copies, or that the next day needs, of rows that hold little but keys.
 
-    A first look, at rows that hold little but keys, takes those whose id, or whose
-    copy key within its window, another row of the visitor has, and those so near
-    the end of their day that copies may still come or the session may go on. They
-    alone are judged:
+    `_has_like` are those whose id, or whose copy key within its window, another row of the visitor has; the others are so near
+    the end of their day that copies may still come or the session may go on.
+
+    Grain   one row per row of `kept` and of `carried` (`_carried` tells them apart); read several times: keep it
+    Needs   kept: rows that no rule rejects; carried: clean.open_sessions at the end of the day before
+    """
+    rows = order.owned(_narrow(kept, carried, windows), partitions=partitions).repartition("_slot")
+    waits_s = F.greatest(F.lit(max(windows.copy_horizon_s, windows.gap_s)), F.coalesce("copy_window_s", F.lit(0)))
+    is_needed_later = seconds(day_ends_at(F.col("event_date"), zone), F.col("event_at")) <= waits_s
+    return rows.withColumn("_has_like", _has_like()).where(F.col("_has_like") | is_needed_later)
+
+
+def examined(looked_at: DataFrame, windows: Windows) -> DataFrame:
+    """Find out which rows are copies, among those that have their like.
 
     Copies of one id. Records with the same event id on the same day are copies of one
     event. The winner is the record of the delivery that supersedes the others,
@@ -43,16 +53,13 @@ def examined(kept: DataFrame, carried: DataFrame, windows: Windows, *, zone: str
     an id that event, or, where (the first row of) it is a near copy, the event
     that it repeats.
 
-    Grain   one row per row that was looked at, of `kept` and of `carried` (`_carried` tells them apart); `_copy` is null for
-            what is kept, and kept_event_id names the event that a copy repeats
-    Needs   kept: rows that no rule rejects; carried: clean.open_sessions at the end of the day before
+    Grain   as in `looked_at`; `_copy` is null for what is kept, and kept_event_id names the event that a copy repeats
+    Needs   the frame of looked_at()
     Ties    equal times go by source order, then event id
     """
-    rows = order.owned(_narrow(kept, carried, windows), partitions=partitions).repartition("_slot")
-    waits_s = F.greatest(F.lit(max(windows.copy_horizon_s, windows.gap_s)), F.coalesce("copy_window_s", F.lit(0)))
-    is_needed_later = seconds(day_ends_at(F.col("event_date"), zone), F.col("event_at")) <= waits_s
-    suspects = rows.withColumn("_has_like", _has_like()).where(F.col("_has_like") | is_needed_later).drop("_has_like")
-    return _with_kept_event(_near_copies(_id_copies(suspects, windows.copy_horizon_s)))
+    judged = _with_kept_event(_near_copies(_id_copies(looked_at.where("_has_like"), windows.copy_horizon_s)))
+    others = looked_at.where(~F.col("_has_like")).withColumn("_copy", F.lit(None).cast("string"))
+    return judged.unionByName(others).drop("_has_like")
 
 
 def only_copies(examined: DataFrame) -> DataFrame:
