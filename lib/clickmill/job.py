@@ -3,7 +3,7 @@
 import glob
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import wraps
@@ -21,17 +21,14 @@ from clickmill.config import Config
 from clickmill.contracts.days import EARLIEST, LATEST, Days
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.reached import Reached
-from clickmill.contracts.table import Table
 from clickmill.ingest import ingest
-from clickmill.inputs import Inputs, Job, Outputs, days_of
+from clickmill.inputs import Inputs, Job, Outputs, Written, days_of
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
 CODE_VERSION = clickmill.__version__
 P = ParamSpec("P")
 _OF_THIS_MACHINE = ("local", "test")  # environments whose paths without a scheme are files here
-Written = Mapping[Table, DataFrame]
-"""The rows that a run has just written, read back, by table."""
 
 __all__ = [
     "CODE_VERSION",

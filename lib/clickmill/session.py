@@ -52,6 +52,11 @@ def build(app_name: str, extra: Mapping[str, str] | None = None) -> SparkSession
     return spark
 
 
+def partitions(spark: SparkSession) -> int:
+    """Into how many partitions this session shuffles."""
+    return int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
+
+
 def executors_differ(spark: SparkSession) -> str | None:
     """One line that says how the executors' Python differs from the driver's, or None.
 
