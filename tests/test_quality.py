@@ -15,14 +15,14 @@ from pyspark.sql.types import StructType
 
 from builders import DAY, at, frame, raw_event
 from clickmill import quality
-from clickmill.contracts import suite
+from clickmill.contracts import reasons, suite
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.suite import Suite
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import EVENTS, MODEL_RUNS, RAW_EVENTS, REJECTS
 from clickmill.quality import engine, gating
-from clickmill.quality.rows import as_seen, broken_names
+from clickmill.quality.rows import as_seen, broken
 
 DAY_AT = at("10:00")
 NAN, INF = float("nan"), float("inf")
@@ -44,7 +44,8 @@ def counted(rows: DataFrame, checked: Suite) -> dict[str, int | None]:
 
 def split(rows: DataFrame, checked: Suite) -> list[list[str]]:
     """The rules that each row breaks, in the order of `_n`."""
-    return [row.broken for row in rows.select("_n", broken_names(rows, checked.quarantine_rules).alias("broken")).orderBy("_n").collect()]
+    names = reasons.named({rule.name: broken(rows, rule) for rule in checked.quarantine_rules})
+    return [row.broken for row in rows.select("_n", names.alias("broken")).orderBy("_n").collect()]
 
 
 def test_text_and_range_rules_give_the_verdicts_worked_out_by_hand_in_both_engines(spark: SparkSession) -> None:

@@ -22,7 +22,7 @@ from pyspark.sql.types import ArrayType, DataType, IntegerType, StructField, Str
 
 from builders import DAY
 from clickmill import quality
-from clickmill.contracts import resources, suite, tables
+from clickmill.contracts import reasons, resources, suite, tables
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.properties import set_for
@@ -105,7 +105,8 @@ def test_each_bad_row_is_caught_by_the_rule_it_names_and_by_no_other(spark: Spar
     expected = [case["breaks"] for case in cases for _ in case["rows"]]
     bad = frame(spark, table, [row for case in cases for row in case["rows"]]).cache()
 
-    found = bad.select("_n", rows.broken_names(bad, [rule for rule in rules.values() if rule.is_row_rule]).alias("broken"))
+    names = reasons.named({rule.name: rows.broken(bad, rule) for rule in rules.values() if rule.is_row_rule})
+    found = bad.select("_n", names.alias("broken"))
     by_row = {row._n: row.broken for row in found.collect()}
     assert [by_row[n] for n in range(1, len(expected) + 1)] == [[name] if is_row_rule(rules, name) else [] for name in expected]
 

@@ -151,14 +151,12 @@ class _Run:
         """Write what the job makes of its inputs, each table in one commit; of a published table the one that it is staged in."""
         outputs = self.job.run(self.lake.spark, self.conf, self.result.days, inputs)
         made: dict[Table, Written] = {}
-        rows: dict[Table, DataFrame] = {}
         for table in self.job.WRITES:
             self.progress(f"{self.result.job}: writing {table.name}")
             self.hold.confirm()
             output = outputs[table]
-            frame = output if isinstance(output, DataFrame) else output(rows)
+            frame = output if isinstance(output, DataFrame) else output({one: self.lake.rows_of(done) for one, done in made.items()})
             made[table] = self.lake.write(frame, table.staging() if table.is_served else table, self.result.days, self.note)
-            rows[table] = self.lake.rows_of(made[table])
         return made
 
     def checked(self, ledger: Ledger, inputs: Inputs, written: dict[Table, Written]) -> Checked:

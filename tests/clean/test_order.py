@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from builders import DAY, frame, raw_event
 from clean.pipeline import WINDOWS, spread
+from clickmill import river
 from clickmill.clean import copies, order, records, sessions
 from clickmill.contracts.days import Days
 from clickmill.contracts.properties import set_for
@@ -45,8 +46,7 @@ def test_rows_cross_the_network_once_and_are_sorted_once_and_no_python_is_in_the
     days = Days(DAY, DAY)
     taken = records.of_days(raw, days, zone="UTC", lateness_days=2, future_tolerance_s=3600).withColumn("is_bot", F.lit(False))
     carried = records.of_day(frame(spark, OPEN_SESSIONS, []), DAY)
-    by_key = {"spark.sql.requireAllClusterKeysForCoPartition": "false"}
-    with spread(spark, 4), set_for(spark, by_key):
+    with spread(spark, 4), set_for(spark, river.job("clean_events").SPARK_CONF):
         looked_at = copies.looked_at(taken, carried, WINDOWS, zone="UTC", partitions=4)
         first_look = plan(spark, looked_at)
         examined = copies.examined(looked_at.cache(), WINDOWS).cache()

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from clickmill.clean import likeness, order
 from clickmill.clean.order import IN_TIME, OWNER, Windows, seconds
-from clickmill.clean.records import day_ends_at
+from clickmill.clean.records import until_day_ends_s
 from clickmill.contracts.tables import OPEN_SESSIONS, RAW_EVENTS
 
 _PLACE = tuple(name for name in RAW_EVENTS.key if name != "item_pos")
@@ -29,7 +29,7 @@ def looked_at(kept: DataFrame, carried: DataFrame, windows: Windows, *, zone: st
     """
     rows = order.owned(_narrow(kept, carried, windows), partitions=partitions).repartition("_slot")
     waits_s = F.greatest(F.lit(max(windows.copy_horizon_s, windows.gap_s)), F.coalesce("copy_window_s", F.lit(0)))
-    is_needed_later = seconds(day_ends_at(F.col("event_date"), zone), F.col("event_at")) <= waits_s
+    is_needed_later = until_day_ends_s(zone) <= waits_s
     return rows.withColumn("_has_like", _has_like()).where(F.col("_has_like") | is_needed_later)
 
 

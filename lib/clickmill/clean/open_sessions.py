@@ -1,11 +1,11 @@
 """What the end of a day hands to the next: sessions that are open, and rows of which a copy may still come."""
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from clickmill.clean import order, sessions
-from clickmill.clean.order import IN_TIME, OWNER, Windows, seconds
-from clickmill.clean.records import day_ends_at
+from clickmill.clean.order import IN_TIME, OWNER, Windows
+from clickmill.clean.records import until_day_ends_s
 from clickmill.contracts.conform import conform
 from clickmill.contracts.tables import OPEN_SESSIONS
 
@@ -38,7 +38,7 @@ def _waiting(fresh: DataFrame, copy_horizon_s: int, zone: str) -> DataFrame:
     A copy of an id only says when that id was last seen: no near copy is looked for, and it says nothing where
     a row that was kept has the same content, and so the same time.
     """
-    left_s = _until_end_of_day(zone)
+    left_s = until_day_ends_s(zone)
     is_id_copy = F.coalesce(F.col("_copy") != "near_copy", F.lit(False))
     keyed = fresh.withColumns({name: F.when(~is_id_copy, F.col(name)) for name in ("copy_key", "copy_window_s")})
     can_be_copied = (left_s <= copy_horizon_s) | F.coalesce(left_s <= F.col("copy_window_s"), F.lit(False))
@@ -49,15 +49,15 @@ def _waiting(fresh: DataFrame, copy_horizon_s: int, zone: str) -> DataFrame:
 def _so_far(events: DataFrame, carried: DataFrame, gap_s: int, zone: str) -> DataFrame:
     """Last row of each day of each session that is open then, with the state of the session; running sums over these few sessions."""
     named = events.where(F.col("session_id").isNotNull())
-    crossing = named.where(_until_end_of_day(zone) <= gap_s).select("session_id").distinct()
+    crossing = named.where(until_day_ends_s(zone) <= gap_s).select("session_id").distinct()
     state = carried.where("is_last").withColumns({"_carried": F.lit(True), "_so_far": F.struct(*sessions.STATE)})
     before = state.select(*(name for name in state.columns if name in named.columns), "_carried", "_so_far")
     rows = named.withColumn("_carried", F.lit(False)).unionByName(before, allowMissingColumns=True)
-    stated = sessions.with_state(rows.join(crossing, on="session_id", how="left_semi"), ["session_id"])
+    stated = sessions.with_state(rows.join(crossing, on="session_id", how="left_semi"))
     in_time = Window.partitionBy("session_id").orderBy(*IN_TIME)
     is_last_of_day = F.coalesce(F.lead("event_date").over(in_time) > F.col("event_date"), F.lit(True))
     told = stated.withColumn("_is_last_of_day", is_last_of_day)
-    return told.where(F.col("_is_last_of_day") & ~F.col("_carried") & (_until_end_of_day(zone) <= gap_s))
+    return told.where(F.col("_is_last_of_day") & ~F.col("_carried") & (until_day_ends_s(zone) <= gap_s))
 
 
 def _same(left: DataFrame, right: DataFrame, names: tuple[str, ...], how: str) -> DataFrame:
@@ -65,8 +65,3 @@ def _same(left: DataFrame, right: DataFrame, names: tuple[str, ...], how: str) -
     renamed = right.withColumnsRenamed({name: f"_r_{name}" for name in names})
     same = [F.col(name).eqNullSafe(F.col(f"_r_{name}")) for name in names]
     return left.join(renamed, on=same, how=how).drop(*(f"_r_{name}" for name in names))
-
-
-def _until_end_of_day(zone: str) -> Column:
-    """Seconds from the event to the end of its day in the zone of its days."""
-    return seconds(day_ends_at(F.col("event_date"), zone), F.col("event_at"))

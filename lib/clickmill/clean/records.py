@@ -7,8 +7,10 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from clickmill.clean.order import seconds
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
+from clickmill.contracts.reasons import named
 from clickmill.contracts.tables import REJECTS
 
 _ABOUT_PIECES = ("add_to_cart", "remove_from_cart", "checkout", "purchase", "refund")
@@ -61,6 +63,11 @@ def day_ends_at(day: Column, shop_zone: str) -> Column:
     return F.when(F.col("zone").isNull(), of_shop).otherwise(of_source)
 
 
+def until_day_ends_s(shop_zone: str) -> Column:
+    """Seconds from the event to the end of its day in the zone of its days."""
+    return seconds(day_ends_at(F.col("event_date"), shop_zone), F.col("event_at"))
+
+
 def zone_of_days(shop_zone: str) -> Column:
     """The time zone of a row's days: that of its source, else that of the shop."""
     return F.coalesce("zone", F.lit(shop_zone))
@@ -98,15 +105,11 @@ def split(rows: DataFrame, broken: Mapping[str, Column]) -> tuple[DataFrame, Dat
     """
     against = {**{name: F.col(f"_{name}") for name in FOUND}, **broken}
     is_kept = (F.size("problems") == 0) & ~reduce(Column.__or__, against.values())
-    found = F.array_union("problems", _named({name: F.col(f"_{name}") for name in FOUND}))
-    news = _named({name: breaks & ~_was_said(name) for name, breaks in broken.items()})
+    found = F.array_union("problems", named({name: F.col(f"_{name}") for name in FOUND}))
+    news = named({name: breaks & ~_was_said(name) for name, breaks in broken.items()})
     is_readable = F.col("event_id").isNotNull() | (F.size(found) == 0)
     reasons = F.when(is_readable, F.array_union(found, news)).otherwise(found)
     return rows.where(is_kept), rows.where(~is_kept).withColumn("_reasons", reasons)
-
-
-def _named(against: Mapping[str, Column]) -> Column:
-    return F.array_compact(F.array(*(F.when(holds, F.lit(name)) for name, holds in against.items())))
 
 
 def _was_said(rule: str) -> Column:

@@ -25,18 +25,6 @@ STATE = (*STATE_ONLY, "is_bot", "user_id")
 """What is known of an open session so far, as clean.open_sessions carries it."""
 
 _STREAM = ("_visitor_hash", "site_id", "visitor_id", "source_session_id", "_slot")
-_BROUGHT = (
-    "event_date",
-    "site_id",
-    "zone",
-    "visitor_id",
-    "source_session_id",
-    "event_id",
-    "item_pos",
-    "event_at",
-    "source_order",
-    "session_id",
-)
 
 
 def events(kept: DataFrame, carried: DataFrame, copies: DataFrame, windows: Windows, *, zone: str, partitions: int) -> DataFrame:
@@ -61,7 +49,9 @@ def events(kept: DataFrame, carried: DataFrame, copies: DataFrame, windows: Wind
     """
     if windows.gap_s <= 0:
         raise ValueError(f"gap_s must be positive, not {windows.gap_s}")
-    before = carried.where("is_last").select(*(name for name in OPEN_SESSIONS.columns if name in _BROUGHT), F.lit(True).alias("_carried"))
+    before = carried.where("is_last").select(
+        *(name for name in OPEN_SESSIONS.columns if name in EVENTS.columns), F.lit(True).alias("_carried")
+    )
     rows = kept.withColumn("_carried", F.lit(False)).unionByName(before, allowMissingColumns=True)
     spread = order.owned(rows, partitions=partitions).repartition("_slot")
     there = ["_slot", "_visitor_hash", "event_id", *RAW_EVENTS.key]
@@ -119,9 +109,7 @@ def sessions(events: DataFrame, open_before: DataFrame, days: Days, *, gap_s: in
     before = open_before.where(is_state_before).withColumns({"_carried": F.lit(True), "_so_far": F.struct(*STATE)}).drop(*STATE_ONLY)
     rows = fresh.unionByName(before, allowMissingColumns=True)
     closing = F.to_date(F.from_utc_timestamp(F.col("ended_at") + F.make_dt_interval(secs=F.lit(gap_s)), zone_of_days(zone)))
-    stated = with_state(rows, ["session_id"]).withColumn(
-        "_next", F.lead("event_id").over(Window.partitionBy("session_id").orderBy(*IN_TIME))
-    )
+    stated = with_state(rows).withColumn("_next", F.lead("event_id").over(Window.partitionBy("session_id").orderBy(*IN_TIME)))
     whole = stated.where(F.col("_next").isNull()).withColumn("ended_at", F.col("event_at"))
     closed = whole.withColumns(
         {
@@ -133,13 +121,13 @@ def sessions(events: DataFrame, open_before: DataFrame, days: Days, *, gap_s: in
     return conform(closed.where(F.col("event_date").between(F.lit(days.first), F.lit(days.last))), SESSIONS)
 
 
-def with_state(rows: DataFrame, keys: list[str]) -> DataFrame:
+def with_state(rows: DataFrame) -> DataFrame:
     """Add the state of the session (started_at, counts, entry, exit, bought) up to and including each row.
 
     Grain   as in `rows`
     Needs   the columns of clean.events, `_carried` and `_so_far`, the state that a carried row brings
     """
-    in_time = Window.partitionBy(*keys).orderBy(*IN_TIME)
+    in_time = Window.partitionBy("session_id").orderBy(*IN_TIME)
     event = F.struct("event_at", "event_id")
     marked = rows.withColumn("_is_new_event", ~event.eqNullSafe(F.lag(event).over(in_time)))
     is_purchase = F.col("event_type") == "purchase"

@@ -1,5 +1,7 @@
 """Reasons why a row was turned away: a name, and where it helps, behind a colon, what was found and what was expected."""
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -7,6 +9,12 @@ from pyspark.sql import functions as F
 def name(reason: Column) -> Column:
     """The name alone, which reasons are counted by."""
     return F.substring_index(reason, ":", 1)
+
+
+def named(conditions: Mapping[str, Column]) -> Column:
+    """array<string> of the names whose condition holds."""
+    flags = [F.when(condition, F.lit(name)) for name, condition in conditions.items()]
+    return F.array_compact(F.array(*flags)) if flags else F.array().cast("array<string>")
 
 
 def counted(rows: DataFrame, reasons: str, *by: str) -> DataFrame:

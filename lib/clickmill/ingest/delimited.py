@@ -12,9 +12,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.errors import BadData
+from clickmill.contracts.reasons import named
 from clickmill.ingest import failures
 from clickmill.ingest.parts import Read
-from clickmill.ingest.records import PLACE, Records, named, no_map
+from clickmill.ingest.records import PLACE, Records, no_map
 from clickmill.ingest.source import Source
 
 

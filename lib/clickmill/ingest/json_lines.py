@@ -17,8 +17,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StringType, StructField, StructType
 
 from clickmill.contracts.errors import UsageError
+from clickmill.contracts.reasons import named
 from clickmill.ingest import json_lists, json_text
-from clickmill.ingest.records import PLACE, Records, named, no_map, quoted
+from clickmill.ingest.records import PLACE, Records, no_map, quoted
 from clickmill.ingest.source import Source
 
 _TEXTS = "map<string,string>"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from clickmill.ingest.records import named
+from clickmill.contracts.reasons import named
 
 STRICT = {"mode": "PERMISSIVE", "allowSingleQuotes": "false", "allowNonNumericNumbers": "false", "columnNameOfCorruptRecord": "__corrupt"}
 """Options of from_json: it takes JSON and nothing else."""

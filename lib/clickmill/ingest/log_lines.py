@@ -3,8 +3,9 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from clickmill.contracts.reasons import named
 from clickmill.ingest.parts import NAMED_GROUP, compiled
-from clickmill.ingest.records import PLACE, Records, named, no_map
+from clickmill.ingest.records import PLACE, Records, no_map
 from clickmill.ingest.source import Source
 
 

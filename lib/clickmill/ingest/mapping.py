@@ -6,10 +6,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StringType
 
 from clickmill.contracts.errors import UsageError
+from clickmill.contracts.reasons import named
 from clickmill.ingest import json_lines, times, values
 from clickmill.ingest.binding import checked, with_values
 from clickmill.ingest.parts import Column as Declared
-from clickmill.ingest.records import Records, named
+from clickmill.ingest.records import Records
 from clickmill.ingest.source import COLUMNS, TABLES, Source
 
 _TIMES = ("event_at", "received_at", "valid_from")

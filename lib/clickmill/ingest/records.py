@@ -86,12 +86,6 @@ def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def named(conditions: dict[str, Column]) -> Column:
-    """array<string> of the names whose condition holds."""
-    flags = [F.when(condition, F.lit(name)) for name, condition in conditions.items()]
-    return F.array_compact(F.array(*flags)) if flags else F.array().cast("array<string>")
-
-
 def no_map() -> Column:
     """An empty map<string, string>."""
     return F.create_map().cast("map<string,string>")

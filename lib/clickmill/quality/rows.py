@@ -24,12 +24,6 @@ def broken_rules(frame: DataFrame, table: Table) -> dict[str, Column]:
     return {rule.name: broken(frame, rule) for rule in suites.of(table).quarantine_rules}
 
 
-def broken_names(frame: DataFrame, rules: Iterable[Rule]) -> Column:
-    """The names of the row rules that a row of `frame` breaks, as array<string> in the order of `rules`."""
-    names = [F.when(broken(frame, rule), F.lit(rule.name)) for rule in rules]
-    return F.array_compact(F.array(*names)) if names else F.array().cast("array<string>")
-
-
 def broken(frame: DataFrame, rule: Rule) -> Column:
     """True where a row of `frame` breaks a row rule, else false; never null.
 
