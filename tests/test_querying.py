@@ -41,6 +41,8 @@ def test_the_order_of_a_query_is_kept_and_other_tables_are_read_as_admitted(made
     users = "with users as (select user_id from publish.recommendations_v1) select * from users order by user_id desc limit 2"
     assert asked(made, users) == [("u2",), ("u1",)]
     assert asked(made, "select count(*) from `ops`.`releases` where state = 'served'") == [(2,)]
+    named = "select /* of publish.x */ max(publish.rank) from publish.recommendations_v1 as publish -- of publish.y"
+    assert asked(made, named) == [(1,)], "an alias may be called like a layer, and a comment name what there is not"
 
 
 @pytest.mark.parametrize(

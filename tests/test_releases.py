@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from builders import DAY, NEXT_DAY
-from clickmill import config, execution, locks, releases
+from clickmill import audit, config, execution, locks, releases
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, UsageError
 from clickmill.contracts.reached import Reached
@@ -59,6 +59,7 @@ def test_a_release_that_breaks_a_rule_is_refused_and_its_rows_wait_to_be_looked_
     assert served(lake)[RECOMMENDATIONS.name] == {(first, f"u{n}") for n in range(3)}
     refused = Releases(lake).rows[-1]
     assert refused.state == "refused" and "rank_below_one: 4 rows" in str(refused.reason)
+    assert refused.row_counts == {RECOMMENDATIONS.name: 4, USERS_WITHOUT_LIST.name: 0}
     staged = lake.read(RECOMMENDATIONS.staging(), refused.staged_versions[RECOMMENDATIONS.name])
     assert {row.user_id for row in staged.where(f"release_id = '{refused.release_id}'").collect()} == {"u0", "u1", "u2", "u3"}
     assert NEXT_DAY not in Ledger(lake).admitted(RECOMMENDATIONS)
@@ -70,15 +71,21 @@ def test_a_release_that_breaks_a_rule_is_refused_and_its_rows_wait_to_be_looked_
 def test_the_size_of_a_table_must_lie_within_a_band_around_the_release_before(lake, count: int, is_refused: bool) -> None:
     before = releases.Release("r1", DAY, row_counts={RECOMMENDATIONS.name: 120, USERS_WITHOUT_LIST.name: 5})
     draft = releases.Release("r2", NEXT_DAY, row_counts={RECOMMENDATIONS.name: count, USERS_WITHOUT_LIST.name: 99})
-    told = releases.faults(draft, [], before, lake, row_count_band=2.0, model_floor=0.8)
+    told = audit.faults(draft, [], before, lake, row_count_band=2.0, model_floor=0.8)
     assert [line.partition(":")[0] for line in told] == [RECOMMENDATIONS.name] * is_refused
+
+
+def test_a_site_that_vanishes_among_larger_ones_is_refused(lake, conf) -> None:
+    publish(lake, conf, publishes(400, of_second_site=120))
+    with pytest.raises(GateRefused, match=rf": {RECOMMENDATIONS.name}: site second: 0 rows, the release before has 120; clickmill"):
+        publish(lake, conf, publishes(400, day=NEXT_DAY), NEXT_DAY)
 
 
 @pytest.mark.parametrize(("high", "is_refused"), [(0.0801, False), (0.0799, True)])
 def test_a_site_whose_lists_are_proven_to_reach_less_is_refused(lake, high: float, is_refused: bool) -> None:
     before = releases.Release("r1", DAY, reached={"shop": 0.1})
     sites = [Reached("shop", 0.07, high), Reached("a new site", 0.01, 0.02)]
-    told = releases.faults(releases.Release("r2", NEXT_DAY), sites, before, lake, row_count_band=2.0, model_floor=0.8)
+    told = audit.faults(releases.Release("r2", NEXT_DAY), sites, before, lake, row_count_band=2.0, model_floor=0.8)
     assert [line.partition(":")[0] for line in told] == ["site shop"] * is_refused
 
 
@@ -103,6 +110,8 @@ def test_what_was_refused_for_its_size_is_served_once_a_person_accepts_it(lake, 
     )
     assert len(served(lake)[RECOMMENDATIONS.name]) == 204
     assert Ledger(lake).admitted(RECOMMENDATIONS)[NEXT_DAY].run_id == refused, "an accepted day is there like any other"
+    known = Releases(lake)
+    assert next(row.release_id for row in known.listed()) == refused and known.refused() == [], "listed once, as what it is"
     publish(lake, conf, publishes(150, day=NEXT_DAY), NEXT_DAY)
 
 

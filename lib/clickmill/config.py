@@ -37,8 +37,8 @@ def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
     merged = _yaml("conf/base.yaml")
     differences = _yaml(f"conf/{env}.yaml", missing=f"no environment is called {env}; there are {', '.join(environments())}")
     _merge(merged, differences, f"conf/{env}.yaml")
-    if env == "test" and "CLICKMILL_KILL_AT" in os.environ:
-        faults.armed[os.environ["CLICKMILL_KILL_AT"]] = faults.kill
+    if env == "test" and os.environ.get("CLICKMILL_KILL_AT"):
+        faults.arm(os.environ["CLICKMILL_KILL_AT"])
     root = os.environ.get("CLICKMILL_LAKE")
     if root:
         merged["lake"]["root"] = root

@@ -11,7 +11,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 import clickmill
-from clickmill import attempts, locks, log, releases
+from clickmill import attempts, audit, locks, log, releases
 from clickmill.admission import Checked, TableResult, checked
 from clickmill.config import Config
 from clickmill.contracts import suite
@@ -211,6 +211,7 @@ def _run_and_release(run: _Run) -> None:
         try:
             found = run.checked(ledger, inputs, written)
         except (BadData, GateRefused) as error:
+            draft = replace(draft, row_counts={table.name: lake.rows_of(one).count() for table, one in written.items()})
             raise releases.refuse(known, run.hold, draft, str(error), is_sound=False) from None
         reached = job.reached(inputs) if hasattr(job, "reached") else []
         draft = replace(
@@ -218,7 +219,7 @@ def _run_and_release(run: _Run) -> None:
             row_counts={one.table: one.row_count for one in found.admissions},
             reached={site.site_id: site.value for site in reached},
         )
-        told = releases.faults(draft, reached, known.current, lake, **run.conf.releases.floors())
+        told = audit.faults(draft, reached, known.current, lake, **run.conf.releases.floors())
         if told:
             raise releases.refuse(known, run.hold, draft, "; ".join(told), is_sound=True)
         releases.serve(known, run.hold, draft)

@@ -22,8 +22,8 @@ from clickmill.releases import Releases
 from clickmill.staleness import Stale
 
 _DAY = timedelta(days=1)
-Shown = Callable[[Job, RunResult | None], None]
-"""Tells what one run of a job did; None where the job had nothing to do."""
+Shown = Callable[[Job, RunResult | str], None]
+"""Tells what one run of a job did; or, where it had nothing to do, why."""
 
 
 @dataclass
@@ -62,7 +62,8 @@ def bring(jobs: Sequence[Job], conf: Config, days: Days, spark: SparkSession, pr
             done.update(part)
             ledger = Ledger(lake)
         if not done:
-            shown(job, None)
+            newer = _newer_served(job, lake, days)
+            shown(job, f"the release of {newer} is served; lists of {days.last} would be older" if newer else "up to date")
     left = staleness.stale({name_of(job): job for job in jobs}, conf, ledger)
     made.waiting = [one for one in left if one.inputs_changed and not one.frozen]
     made.older = [one for one in left if one not in made.waiting]
@@ -92,13 +93,17 @@ def due(job: Job, conf: Config, ledger: Ledger, days: Days) -> list[Days]:
 
 def _next(job: Job, conf: Config, lake: Lake, ledger: Ledger, days: Days, done: set[date]) -> Days | None:
     """The first range that is due and not done yet; each is found when the one before was made, since a day may be made of it."""
-    if job.WRITES[0].is_served and not done:
-        known = Releases(lake)
-        if known.current is not None and known.current.as_of_date > days.last:
-            return None  # readers have newer lists
-        if known.unfinished:
-            return Days(days.last, days.last)  # a run died on the way; the next one finishes what it had decided
+    if _newer_served(job, lake, days):
+        return None
+    if job.WRITES[0].is_served and not done and Releases(lake).unfinished:
+        return Days(days.last, days.last)  # a run died on the way; the next one finishes what it had decided
     return next((part for part in due(job, conf, ledger, days) if not done.issuperset(part)), None)
+
+
+def _newer_served(job: Job, lake: Lake, days: Days) -> date | None:
+    """The day of the release that is served, where a job would put older lists in its place."""
+    current = Releases(lake).current if job.WRITES[0].is_served else None
+    return current.as_of_date if current is not None and current.as_of_date > days.last else None
 
 
 def _has_settled(age_days: int, settle_days: Sequence[int]) -> bool:

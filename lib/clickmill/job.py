@@ -144,10 +144,10 @@ def bring(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *,
             return
         started = time.monotonic()
 
-        def shown(job: Job, result: execution.RunResult | None) -> None:
+        def shown(job: Job, result: execution.RunResult | str) -> None:
             nonlocal started
-            if result is None:
-                terminal.show_idle(execution.name_of(job), days)
+            if isinstance(result, str):
+                terminal.show_idle(execution.name_of(job), days, result)
             else:
                 terminal.show_result(result, time.monotonic() - started)
             started = time.monotonic()

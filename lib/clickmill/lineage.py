@@ -25,6 +25,7 @@ class Origin:
     version  of the table, as it was read
     days     those that were there, of the window that was read
     runs     run id: job, code version and config hash, of the runs that wrote these days
+    versions those that they wrote
     """
 
     depth: int
@@ -34,70 +35,100 @@ class Origin:
     day_count: int
     row_count: int
     runs: Mapping[str, tuple[str, str, str]]
+    versions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Days of a table that those further down read, at a version or at whatever there is."""
+
+    depth: int
+    days: Days
+    version: int | None
+
+    def with_other(self, other: "_Wanted | None") -> "_Wanted":
+        if other is None:
+            return self
+        days = Days(min(self.days.first, other.days.first), max(self.days.last, other.days.last))
+        return _Wanted(min(self.depth, other.depth), days, max(self.version or 0, other.version or 0))
 
 
 def origins(lake: Lake, jobs: Mapping[str, Job], conf: Config, table: Table, days: Days) -> Iterator[Origin]:
-    """What made some days of a table, each table once, the nearest first.
+    """What made some days of a table, each table once: the one that was asked for first, then up the river.
 
-    Upstream of what the run itself read the versions are the newest that any of the
-    runs there read, so of tables far up more may be told than went in, never less.
+    Of a table that several others read, the days are all that any of them
+    read, and the version is the newest that one of them read: so of tables far up
+    more may be told than went in, never less.
 
+    Needs   jobs: in the order of the river
     Raises  UsageError when none of the days was admitted
     """
-    written_by = {written: job for job in jobs.values() for written in job.WRITES}
-    told: set[Table] = set()
-    waiting: list[tuple[int, Table, Days, int | None]] = [(0, table, days, None)]
-    while waiting:
-        depth, one, window, version = waiting.pop(0)
-        if one in told:
-            continue
-        told.add(one)
-        origin = _origin(lake, depth, one, window, version)
-        if origin is None:
-            if depth == 0:
-                raise UsageError(f"{table.name} has no day {days}; clickmill tables says which days there are")
-            continue
-        yield origin
-        read = _versions_read(lake, origin)
-        for upstream in written_by[one].READS if one in written_by else ():
-            if upstream.table.name in read and upstream.table != one:
-                waiting.append((depth + 1, upstream.table, days_of(upstream, origin.days, conf), read[upstream.table.name]))
+    wanted = {table: _Wanted(0, days, None)}
+    # From the river's end: when a table's turn comes, all who read it have said which days.
+    for job in reversed(jobs.values()):
+        for one in job.WRITES:
+            if one in wanted and (origin := _origin(lake, one, wanted.pop(one))):
+                yield origin
+                read = _versions_read(lake, origin)
+                for upstream in job.READS:
+                    if upstream.table.name in read and upstream.table != one:
+                        window = days_of(upstream, origin.days, conf)
+                        asked = _Wanted(origin.depth + 1, window, read[upstream.table.name])
+                        wanted[upstream.table] = asked.with_other(wanted.get(upstream.table))
+    found = [origin for one, asked in wanted.items() if (origin := _origin(lake, one, asked))]
+    if not found and table in wanted:
+        raise UsageError(f"{table.name} has no day {days}; clickmill tables says which days there are")
+    yield from found
 
 
 def files(lake: Lake, origin: Origin, limit: int) -> list[tuple[str, str, int]]:
-    """Landing files of the days of a raw table: day, name, records; the first so many."""
+    """Landing files of the days of a raw table, as far as the runs of the origin took them: day, name, records; the first so many."""
     manifest = BY_NAME.get(_MANIFESTS.get(origin.table.name, ""))
     if manifest is None:
         return []
+    admitted = lake.read(DAYS).where((F.col("table") == manifest.name) & F.col("run_id").isin(list(origin.runs)))
+    newest = admitted.agg(F.max("version")).first()
+    version = newest[0] if newest else None
     in_days = F.col("landing_date").between(F.lit(origin.days.first), F.lit(origin.days.last))
-    rows = lake.read(manifest).where(in_days).orderBy("landing_date", "file", "delivery_id").limit(limit).collect()
+    rows = lake.read(manifest, version).where(in_days).orderBy("landing_date", "file", "delivery_id").limit(limit).collect()
     return [(str(row.landing_date), row.file, row.record_count) for row in rows]
 
 
-def _origin(lake: Lake, depth: int, table: Table, window: Days, version: int | None) -> Origin | None:
-    in_window = F.col("day").between(F.lit(str(window.first)).cast("date"), F.lit(str(window.last)).cast("date"))  # year 1 is a first, too
-    rows = lake.read(DAYS).where((F.col("table") == table.name) & in_window)
-    if version is not None:
-        rows = rows.where(F.col("version") <= version)
-    newest = F.max_by(F.struct(*DAYS.columns), F.struct("version", "admitted_at")).alias("newest")
-    found = rows.groupBy("day").agg(newest).select("newest.*").orderBy("day").collect()
-    if not found:
+def _origin(lake: Lake, table: Table, wanted: _Wanted) -> Origin | None:
+    first, last = (F.lit(str(day)).cast("date") for day in (wanted.days.first, wanted.days.last))  # year 1 is a first, too
+    rows = lake.read(DAYS).where((F.col("table") == table.name) & F.col("day").between(first, last))
+    if wanted.version is not None:
+        rows = rows.where(F.col("version") <= wanted.version)
+    entries = rows.orderBy("day", "version", "admitted_at").collect()
+    if not entries:
         return None
+    newest = {row.day: row for row in entries}
+    # A day that is added to is what all its runs made of it; of one that is replaced the last run alone.
+    made = entries if table.write == "append" else newest.values()
     return Origin(
-        depth=depth,
+        depth=wanted.depth,
         table=table,
-        version=max(row.version for row in found),
-        days=Days(found[0].day, found[-1].day),
-        day_count=len(found),
-        row_count=sum(row.row_count for row in found),
-        runs={row.run_id: (row.job, row.code_version, row.config_hash) for row in found},
+        version=max(row.version for row in entries),
+        days=Days(min(newest), max(newest)),
+        day_count=len(newest),
+        row_count=sum(row.row_count for row in newest.values()),
+        runs={row.run_id: (row.job, row.code_version, row.config_hash) for row in made},
+        versions=tuple(sorted({row.version for row in made})),
     )
 
 
 def _versions_read(lake: Lake, origin: Origin) -> dict[str, int]:
-    """The newest version of each input that the runs of an origin read."""
+    """The newest version of each input that the runs of an origin read.
+
+    Their commits say so; of those that the log no longer has, ops.runs does, unless the run was killed before it stood there.
+    """
     newest: dict[str, int] = {}
-    for row in lake.read(RUNS).where(F.col("run_id").isin(list(origin.runs)) & (F.col("status") == "done")).select("inputs").collect():
-        for name, version in json.loads(row.inputs).items():
+    notes = [lake.note(origin.table, version) for version in origin.versions]
+    told = [note["inputs"] for note in notes if "inputs" in note]
+    if len(told) < len(notes):
+        runs = lake.read(RUNS).where(F.col("run_id").isin(list(origin.runs)) & (F.col("status") == "done"))
+        told += [json.loads(row.inputs) for row in runs.select("inputs").collect()]
+    for inputs in told:
+        for name, version in inputs.items():
             newest[name] = max(version, newest.get(name, 0))
     return newest

@@ -14,7 +14,7 @@ from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 from clickmill.releases import Release
 
-_QUOTED = re.compile(r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|--[^\n]*)")
+_QUOTED = re.compile(r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|--[^\n]*|/\*.*?\*/)", re.DOTALL)
 _NAME = re.compile(rf"`?\b({'|'.join({name.split('.')[0] for name in BY_NAME})})`?\.`?(\w+)\b`?")
 
 _PINNED = {"Spark, Databricks": "delta.`{path}` VERSION AS OF {version}", "DuckDB": "delta_scan('{path}', version => {version})"}
@@ -26,11 +26,14 @@ def query(lake: Lake, ledger: Ledger, release: Release, text: str) -> DataFrame:
     Raises  UsageError where it is no query, or names a table or column that is not there
     """
     mentioned: set[Table] = set()
+    others: set[str] = set()
 
     def as_view(found: re.Match[str]) -> str:
-        table = BY_NAME.get(f"{found[1]}.{found[2]}")
+        name = f"{found[1]}.{found[2]}"
+        table = BY_NAME.get(name)
         if table is None:
-            raise UsageError(f"no table is called {found[1]}.{found[2]}; there are {', '.join(BY_NAME)}")
+            others.add(name)  # a column, where an alias is called like a layer; else Spark will miss the table
+            return found[0]
         mentioned.add(table)
         return _view(table)
 
@@ -42,6 +45,8 @@ def query(lake: Lake, ledger: Ledger, release: Release, text: str) -> DataFrame:
         # In brackets only a query can stand: no statement that changes anything, and not two.
         return lake.spark.sql(f"SELECT * FROM (\n{rewritten}\n)")
     except (AnalysisException, ParseException) as error:
+        if "TABLE_OR_VIEW_NOT_FOUND" in str(error) and others:
+            raise UsageError(f"no table is called {' or '.join(sorted(others))}; there are {', '.join(BY_NAME)}") from None
         told = str(error).strip().splitlines()[0]
         raise UsageError(f"the query cannot be run: {told}") from None
 

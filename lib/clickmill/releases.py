@@ -7,7 +7,7 @@ the versions of the newest served row, and a run that dies between the two is
 finished by the next one, not undone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -17,18 +17,12 @@ from clickmill import log
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, UsageError
 from clickmill.contracts.faults import faultpoint
-from clickmill.contracts.reached import Reached
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import BY_NAME, RELEASES, SERVED
 from clickmill.facts import DayFacts, facts_by_day
 from clickmill.lake import Lake
 from clickmill.ledger import Admission, Ledger, enter, now
 from clickmill.locks import Hold
-
-FEW_ROWS = 100
-"""Rows below which a table's size says nothing: of five users without a list twice as many are ten."""
-READER_VERSION = 1
-"""Readers of this version of Delta's protocol are the least that there are: all warehouses have one."""
 
 REFUSED, APPROVED, SERVED_NOW, EXPIRED = "refused", "approved", "served", "expired"
 
@@ -78,10 +72,11 @@ class Releases:
         return sorted(newest.values(), key=lambda row: -row.number)
 
     def refused(self) -> list[Release]:
-        """Releases that were refused since the oldest that can be restored: their rows still wait."""
+        """Releases that were refused since the oldest that can be restored, and not accepted: their rows still wait."""
         listed = self.listed()
         oldest = listed[-1].number if listed else 0
-        return [row for row in self.rows if row.state == REFUSED and row.number > oldest]
+        newest = {row.release_id: row for row in self.rows}.values()
+        return [row for row in newest if row.state == REFUSED and row.number > oldest]
 
     def named(self, release_id: str) -> Release:
         """The newest row of a release.
@@ -112,36 +107,6 @@ class Releases:
         enter(self.lake, RELEASES, [vars(row)], row.release_id)
         self.rows.append(row)
         return row
-
-
-def faults(
-    draft: Release, reached: Iterable[Reached], before: Release | None, lake: Lake, *, row_count_band: float, model_floor: float
-) -> list[str]:
-    """What speaks against a release whose rows hold all rules: one line each.
-
-    Its tables ask more of a reader than READER_VERSION; a table has more rows than `row_count_band` times those of the
-    release that is served, or fewer than the same part of them; a site's lists are proven to reach less than `model_floor`
-    of what they did: the upper end of the interval lies below.
-    """
-    told = [
-        f"{name}: {found}" for name in draft.staged_versions if (found := lake.asks_of_readers(BY_NAME[name].staging(), READER_VERSION))
-    ]
-    if before is None:
-        return told
-    for name, count in draft.row_counts.items():
-        served = before.row_counts.get(name, 0)
-        if count > row_count_band * max(served, FEW_ROWS) or (served >= FEW_ROWS and count < served / row_count_band):
-            told.append(
-                f"{name}: {count:,} rows, the release before has {served:,}; at most {row_count_band:g} times more or fewer are allowed"
-            )
-    for site in reached:
-        asked = model_floor * before.reached.get(site.site_id, 0)
-        if site.high < asked:
-            told.append(
-                f"site {site.site_id}: its lists reach NDCG {site.value:.4f} (at most {site.high:.4f}), "
-                f"the release before reached {before.reached[site.site_id]:.4f}; at least {asked:.4f} is asked"
-            )
-    return told
 
 
 def serve(releases: Releases, hold: Hold, draft: Release) -> Release:

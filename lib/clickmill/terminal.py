@@ -52,9 +52,9 @@ def show_result(result: RunResult, seconds: float) -> None:
             out.print(f"    {key.removeprefix('reason '):<32} {count:>12,}")
 
 
-def show_idle(job: str, days: Days) -> None:
+def show_idle(job: str, days: Days, because: str) -> None:
     """A job that had nothing to do."""
-    out.print(f"[bold]{job}[/bold] {days}: up to date")
+    out.print(f"[bold]{job}[/bold] {days}: {because}")
 
 
 def show_made(made: Made) -> None:

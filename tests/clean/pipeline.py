@@ -36,7 +36,8 @@ def clean(
 ) -> Cleaned:
     raw = frame(spark, RAW_EVENTS, rows).repartition(partitions)
     taken = records.of_days(raw, days, zone=zone, lateness_days=2, future_tolerance_s=3600).withColumn("is_bot", F.lit(False))
-    before = carried if carried is not None else frame(spark, OPEN_SESSIONS, [])
+    # Days hand on rows, not plans: one plan upon the other has no end.
+    before = frame(spark, OPEN_SESSIONS, [row.asDict() for row in carried.collect()] if carried is not None else [])
     before = records.of_day(before, days.widened(back=1).first)
     looked_at = copies.looked_at(taken, before, WINDOWS, zone=zone, partitions=partitions).cache()
     examined = copies.examined(looked_at, WINDOWS).cache()

@@ -104,7 +104,7 @@ def test_a_session_of_80_hours_is_one_by_days_as_a_range_and_with_its_last_day_r
         by_days |= ids(today)
         state = before[day] if before[day] is not None else today.open_sessions.limit(0)
         closed = sessions.sessions(today.events, state, Days(day, day), gap_s=1800, zone="UTC").collect()
-        before[day + timedelta(days=1)] = today.open_sessions.localCheckpoint()
+        before[day + timedelta(days=1)] = today.open_sessions
     assert by_days == ids(as_range)
     ranged = sessions.sessions(as_range.events, as_range.open_sessions.limit(0), whole_days, gap_s=1800, zone="UTC").collect()
     assert closed == ranged

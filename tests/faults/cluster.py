@@ -63,4 +63,8 @@ job = SimpleNamespace(__name__="slow", READS=(), WRITES=(IDENTITIES,), run=run, 
 quality.gate = passes
 threading.Thread(target=kill_one, daemon=True).start()
 execution.execute(job, config.load("test", {"lake.root": root}), Days(DAY, DAY), spark)
+store, gateway = spark.sparkContext._jsc.sc().statusStore(), spark.sparkContext._gateway
+stages = store.stageList(None, False, False, gateway.new_array(gateway.jvm.double, 0), gateway.jvm.java.util.ArrayList())
+tasks = [store.taskList(one.stageId(), one.attemptId(), 1000) for one in (stages.apply(n) for n in range(stages.size()))]
+print("speculated", sum(some.apply(n).speculative() for some in tasks for n in range(some.size())) > 0)
 print("rows", sorted(row.visitor_id for row in spark.read.format("delta").load(f"{root}/clean/identities").collect()))

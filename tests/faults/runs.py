@@ -1,5 +1,7 @@
-"""Small runs that are disturbed: one job that writes two tables of days, one that publishes two, in a lake with a day already in it."""
+"""Small runs that are disturbed: a job that writes two tables of days, one that publishes two, a rollback, and the acceptance of a
+release that was refused, each in a lake with a day already in it."""
 
+from contextlib import suppress
 from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -7,17 +9,18 @@ from unittest import mock
 
 from pyspark.sql import SparkSession
 
-from builders import DAY, frame
-from clickmill import config, execution, quality
+from builders import DAY, NEXT_DAY, frame
+from clickmill import config, execution, locks, quality, releases
 from clickmill.contracts.days import Days
+from clickmill.contracts.errors import GateRefused, UsageError
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import DAYS, IDENTITIES, RECOMMENDATIONS, USERS_WITHOUT_LIST, VALUE_RANGES
+from clickmill.contracts.tables import DAYS, IDENTITIES, RECOMMENDATIONS, SERVED, VALUE_RANGES
 from clickmill.lake import Lake
 from clickmill.releases import Releases
 from released import publishes
 from ungated import passes
 
-WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES), "publishes": (RECOMMENDATIONS, USERS_WITHOUT_LIST)}
+WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES), "publishes": SERVED, "rolls back": SERVED, "accepts": SERVED}
 
 
 def job(name: str, day: date) -> Any:
@@ -35,14 +38,39 @@ def job(name: str, day: date) -> Any:
     return SimpleNamespace(__name__="writes", READS=(), WRITES=WRITTEN["writes"], run=run, CONFIG=("shop",))
 
 
-def run(spark: SparkSession, root: str, name: str, day: date) -> execution.RunResult:
+def run(spark: SparkSession, root: str, name: str, day: date) -> None:
+    if name in ("rolls back", "accepts"):
+        _by_hand(Lake(spark, root), name)
+        return
+    _run(spark, root, job(name, day), day)
+
+
+def _run(spark: SparkSession, root: str, one: Any, day: date) -> None:
     with mock.patch.object(quality, "gate", passes):  # what is tried is the order of steps, not the rules
-        return execution.execute(job(name, day), config.load("test", {"lake.root": root}), Days(day, day), spark)
+        execution.execute(one, config.load("test", {"lake.root": root}), Days(day, day), spark)
+
+
+def _by_hand(lake: Lake, name: str) -> None:
+    """What a person asks for; asked again after it was done, it is refused in so many words, and that is no fault."""
+    config.load("test")
+    known = Releases(lake)
+    first, second = known.rows[0].release_id, known.rows[2].release_id
+    with locks.held(lake.locks(), [table.name for table in SERVED], "by hand") as hold:
+        try:
+            releases.rollback(known, hold, first) if name == "rolls back" else releases.accept(known, hold, second, "looked at")
+        except UsageError as error:
+            if "is served" not in str(error):
+                raise
 
 
 def prepared(spark: SparkSession, root: str, name: str) -> None:
     """A lake with one day in it, and with a write of another that a run left behind that was killed."""
-    run(spark, root, name, DAY)
+    run(spark, root, name if name == "writes" else "publishes", DAY)
+    if name == "rolls back":
+        run(spark, root, "publishes", NEXT_DAY)
+    if name == "accepts":
+        with suppress(GateRefused):
+            _run(spark, root, publishes(300, without=1, day=NEXT_DAY), NEXT_DAY)
     if name == "writes":
         stray = job(name, date(2024, 5, 20)).run(spark, None, None, None)[VALUE_RANGES]
         Lake(spark, root).write(stray, VALUE_RANGES, Days(date(2024, 5, 20), date(2024, 5, 20)), {"run_id": "killed"})
@@ -60,9 +88,9 @@ def told(spark: SparkSession, root: str, name: str) -> dict[str, Any]:
     for row in lake.read(DAYS).orderBy("admitted_at").collect():
         newest[row.table, row.day] = (row.row_count, row.config_hash) + ((row.content_hash,) if name == "writes" else ())
     found["admitted"] = newest
-    releases = Releases(lake)
-    if releases.current is not None:
+    current = Releases(lake).current
+    if current is not None:
         heads = {table.name: lake.head(table) for table in WRITTEN[name]}
-        ids = {row.release_id for row in lake.read(RECOMMENDATIONS).where(f"as_of_date = date'{releases.current.as_of_date}'").collect()}
-        found["served"] = (releases.current.as_of_date, releases.current.versions == heads, ids == {releases.current.release_id})
+        ids = {row.release_id for row in lake.read(RECOMMENDATIONS).where(f"as_of_date = date'{current.as_of_date}'").collect()}
+        found["served"] = (current.as_of_date, current.versions == heads, ids == {current.release_id})
     return found

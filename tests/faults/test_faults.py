@@ -20,7 +20,15 @@ TOP = Path(__file__).resolve().parents[2]
 WRITES = ("lake.created", "lake.writing", "lake.written", "lake.restoring", "lake.restored", "ledger.admitting", "ledger.admitted")
 PUBLISHES = ("releases.staged", "releases.approving", "releases.approved", "releases.table_served", "releases.served")
 ELSEWHERE = ("locks.taken", "run.checked")
-KILLED = [*(("writes", point) for point in WRITES), *(("publishes", point) for point in PUBLISHES)]
+# A point that is passed for each table is tried at the second one, too.
+KILLED = [*(("writes", point, 1) for point in WRITES), *(("publishes", point, 1) for point in PUBLISHES)]
+KILLED += [("writes", "lake.written", 2), ("publishes", "releases.table_served", 2)]
+KILLED += [("rolls back", "lake.restored", 2), ("accepts", "releases.table_served", 1)]
+BY_HAND = [
+    *(("rolls back", point, 1) for point in ("lake.restoring", "lake.restored", *PUBLISHES[1:])),
+    *(("accepts", point, 1) for point in ("lake.writing", "lake.written", "ledger.admitting", "ledger.admitted", *PUBLISHES[1:])),
+    *((name, "releases.table_served", 2) for name in ("rolls back", "accepts")),
+]
 
 
 def test_every_point_is_tried() -> None:
@@ -66,20 +74,20 @@ def begun(lakes: Path, name: str, point: str, folder: Path) -> tuple[str, bool]:
     return str(folder / "lake"), is_new
 
 
-def killed(root: str, name: str, *more: str, point: str = "") -> None:
-    """Run the day in a process group of its own, and see it killed."""
-    env = os.environ | {"PYTHONPATH": f"{TOP}/lib:{TOP}/tests", "CLICKMILL_KILL_AT": point}
+def killed(root: str, name: str, *more: str, point: str = "", passes: int = 1) -> None:
+    """Run the day in a process group of its own, and see it killed when it passes a point so often."""
+    env = os.environ | {"PYTHONPATH": f"{TOP}/lib:{TOP}/tests", "CLICKMILL_KILL_AT": point and f"{point} {passes}"}
     words = [sys.executable, str(Path(__file__).with_name("victim.py")), root, name, *more]
     ended = subprocess.run(words, env=env, cwd=TOP, start_new_session=True, capture_output=True, text=True, check=False)
     assert ended.returncode == -9, ended.stderr[-2000:]
 
 
-@pytest.mark.parametrize(("name", "point"), KILLED)
+@pytest.mark.parametrize(("name", "point", "passes"), KILLED)
 def test_a_driver_that_is_killed_at_any_point_leaves_nothing_that_the_next_run_does_not_mend(
-    spark, lakes, undisturbed, tmp_path: Path, name: str, point: str
+    spark, lakes, undisturbed, tmp_path: Path, name: str, point: str, passes: int
 ) -> None:
     root, is_new = begun(lakes, name, point, tmp_path)
-    killed(root, name, point=point)
+    killed(root, name, point=point, passes=passes)
     runs.run(spark, root, name, NEXT_DAY)
     assert runs.told(spark, root, name) == undisturbed[name, is_new]
 
@@ -91,13 +99,16 @@ def test_a_driver_that_is_killed_while_files_are_written_leaves_files_that_nobod
     assert runs.told(spark, root, "writes") == undisturbed["writes", False]
 
 
-@pytest.mark.parametrize(("name", "point"), [*KILLED, *(("writes", point) for point in ELSEWHERE)])
+@pytest.mark.parametrize(("name", "point", "passes"), [*KILLED, *BY_HAND, *(("writes", point, 1) for point in ELSEWHERE)])
 def test_an_error_at_any_point_leaves_nothing_that_the_next_run_does_not_mend(
-    spark, lakes, undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, point: str
+    spark, lakes, undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, point: str, passes: int
 ) -> None:
+    left = [passes]
+
     def fails() -> None:
-        monkeypatch.delitem(points.armed, point)
-        raise OSError(28, "No space left on device")
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(28, "No space left on device")
 
     root, is_new = begun(lakes, name, point, tmp_path)
     monkeypatch.setitem(points.armed, point, fails)

@@ -23,7 +23,7 @@ def test_a_killed_executor_a_dead_worker_and_tasks_that_run_twice_change_no_row(
     ended = subprocess.run(words, env=env, cwd=TOP, capture_output=True, text=True, check=False)
     told = ended.stdout.splitlines()
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert "executors 2" in told and f"rows {[f'v{n}' for n in range(8)]}" in told
+    assert "executors 2" in told and "speculated True" in told and f"rows {[f'v{n}' for n in range(8)]}" in told
     assert (tmp_path / "lake-died").exists()
 
 

@@ -87,7 +87,7 @@ def test_a_release_that_a_killed_run_had_decided_is_finished_before_the_next_is_
     assert decided is not None and decided.as_of_date == NEXT_DAY
     third = publishes(4, without=1, day=NEXT_DAY + timedelta(days=1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution.releases, "faults", lambda *_, **__: ["not this one"])
+        patch.setattr(execution.audit, "faults", lambda *_, **__: ["not this one"])
         with pytest.raises(GateRefused, match=f"{decided.release_id} of {NEXT_DAY} stays served"):
             day = NEXT_DAY + timedelta(days=1)
             execution.execute(third, config.load("test", {"lake.root": root}), Days(day, day), spark)

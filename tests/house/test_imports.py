@@ -21,7 +21,7 @@ LAYERS = (
     {"config", "log", "lake", "quality"},
     {"ledger", "session"},
     {"inputs", "releases"},
-    {"admission", "attempts", "lineage", "querying", "river", "vacuum"},
+    {"admission", "attempts", "audit", "lineage", "querying", "river", "vacuum"},
     {"dictionary", "execution"},
     {"staleness"},
     {"flow"},

@@ -28,18 +28,19 @@ READ = (*SERVED, EVENTS, SESSIONS, REJECTS, RELEASES)
 
 @pytest.fixture(scope="module")
 def shop(spark, ran, tmp_path_factory) -> World:
-    """The small shop; its lists of the day before are typed here, and one item is out of stock by now."""
+    """The small shop; its lists of two days before are typed here, and one item is out of stock by now."""
     made, _ = ran
     folder = tmp_path_factory.mktemp("warehouse")
     shutil.copytree(made.lake.root, folder / "lake")
     other = opened(spark, folder)
     lists = {row.user_id: row.item_id for row in made.rows(RECOMMENDATIONS, "rank = 1")}
-    before = date(2024, 5, 17)
+    before = date(2024, 5, 16)
     old = [
         listed("u4", 1, item_id="108775015"),  # bought on the 16th
-        listed("u4", 2, item_id="w1"),  # out of stock
-        listed("u4", 3, item_id="never"),
-        listed("u4", 4, item_id=lists["u4"]),  # still there
+        listed("u4", 2, item_id="t3"),  # and this on the 17th
+        listed("u4", 3, item_id="w1"),  # out of stock
+        listed("u4", 4, item_id="never"),
+        listed("u4", 5, item_id=lists["u4"]),  # still there
         listed("nobody", 1, item_id="w2"),
     ]
     old = [row | {"as_of_date": before, "release_id": "r1"} for row in old]
@@ -141,7 +142,8 @@ def test_every_query_of_the_page_runs_and_says_something(answers) -> None:
 def test_who_lost_what_is_told_with_its_reason(answers) -> None:
     lost = {(row["user_id"], row["item_id"]): row["why"] for row in answers["Who lost which recommendation since the list before, and why"]}
     assert lost == {
-        ("u4", "108775015"): "bought since",
+        ("u4", "108775015"): "bought before",
+        ("u4", "t3"): "bought since",
         ("u4", "w1"): "out of stock",
         ("u4", "never"): "others rank higher now",
         ("nobody", "w2"): "user is not known to the models any more",

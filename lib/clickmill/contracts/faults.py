@@ -19,6 +19,19 @@ def faultpoint(name: str) -> None:
         armed[name]()
 
 
+def arm(text: str) -> None:
+    """Let the run be killed when it passes a point for the n-th time; `text` is `<point> <n>`."""
+    name, passes = text.rsplit(" ", 1)
+    left = [int(passes)]
+
+    def passed() -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            kill()
+
+    armed.setdefault(name, passed)
+
+
 def kill() -> None:
     """End the process group of the driver, its Java and its Python workers too, as a machine that loses power does."""
     os.killpg(0, signal.SIGKILL)
