@@ -1,15 +1,15 @@
 """raw.events -> clean.events, clean.rejects and the sessions left open, for a range of event days, late landings included.
 
-Rejects leave first. Copies are found among rows that hold little but keys; then the rows are shuffled and sorted once, by visitor.
+The rows cross the network once, by visitor. Of what that leaves on the disks copies, rejects and sessions are made, each in its order.
 """
 
-from clickmill import job, quality, session
-from clickmill.clean import bots, copies, identity, open_sessions, order, ranges, records, sessions
+from clickmill import job, quality, reused, session
+from clickmill.clean import bots, copies, identity, open_sessions, order, ranges, records, sessions, stream
 from clickmill.contracts.tables import BOTS, EVENTS, OPEN_SESSIONS, RAW_EVENTS, REJECTS, VALUE_RANGES
 
 READS = (RAW_EVENTS.landed("clean.lateness_days"), VALUE_RANGES.days_back("clean.range_days"), BOTS.same_days(), OPEN_SESSIONS.days_back(1))
 WRITES, CONFIG = (EVENTS, REJECTS, OPEN_SESSIONS), ("clean", "sessions", "shop")
-SPARK_CONF = {"spark.sql.requireAllClusterKeysForCoPartition": "false"}  # else rows are shuffled once more, to where they are
+SPARK_CONF = {"spark.sql.requireAllClusterKeysForCoPartition": "false", **reused.IN_PLACE}  # else rows are shuffled to where they are
 
 
 def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.Inputs) -> job.Outputs:
@@ -18,15 +18,15 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     rows = inputs.before_split[EVENTS] = records.filled(taken, fill=clean.fill)
     rows = ranges.with_outliers(rows, ranges.bounds(inputs[VALUE_RANGES], days, range_days=clean.range_days, min_rows=clean.range_min_rows))
     rows = bots.with_verdict(rows, inputs[BOTS])
-    kept, rejected = records.split(rows, quality.broken_rules(rows, EVENTS))
+    judged = records.judged(rows, quality.broken_rules(rows, EVENTS))
     carried = records.of_day(inputs[OPEN_SESSIONS], days.widened(back=1).first)
     windows = order.Windows(**clean.windows(), **conf.sessions.model_dump())
-    looked_at = inputs.keep(copies.looked_at(kept, carried, windows, zone=zone, partitions=partitions))
-    examined = inputs.keep(copies.examined(looked_at, windows))
+    moved = reused.shuffled(stream.stream(judged, carried, windows, partitions=partitions), by="_slot", partitions=partitions)
+    examined = inputs.keep(copies.examined(inputs.keep(copies.looked_at(moved, windows, zone=zone)), windows))
     turned_away = copies.only_copies(examined)
     return {
-        EVENTS: sessions.events(kept, carried, turned_away, windows, zone=zone, partitions=partitions),
-        REJECTS: records.rejects(rejected, turned_away),
+        EVENTS: sessions.events(moved, turned_away, windows),
+        REJECTS: records.rejects(stream.rejected(moved), turned_away),
         OPEN_SESSIONS: lambda written: open_sessions.open_sessions(written[EVENTS], carried, examined, windows, zone=zone),
     }
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from clickmill import reused
 from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData
@@ -44,7 +45,7 @@ class Inputs(dict[Table, DataFrame]):
     def keep(self, frame: DataFrame) -> DataFrame:
         """Persist a frame that several outputs of the job share, until the run ends."""
         self._kept.append(frame.persist())
-        return self._kept[-1]
+        return reused.kept(self._kept[-1])
 
     def cut(self, frame: DataFrame) -> DataFrame:
         """Compute a frame now, and go on from its rows: the plan of what made it would grow with every step that is built on it."""

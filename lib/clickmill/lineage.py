@@ -65,7 +65,7 @@ def origins(lake: Lake, jobs: Mapping[str, Job], conf: Config, table: Table, day
     """
     wanted = {table: _Wanted(0, days, None)}
     # From the river's end: when a table's turn comes, all who read it have said which days.
-    for job in reversed(jobs.values()):
+    for job in reversed(list(jobs.values())):
         for one in job.WRITES:
             if one in wanted and (origin := _origin(lake, one, wanted.pop(one))):
                 yield origin

@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from builders import frame
-from clickmill.clean import copies, open_sessions, order, records, sessions
+from clickmill import reused
+from clickmill.clean import copies, open_sessions, order, records, sessions, stream
 from clickmill.contracts.days import Days
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import EVENTS, OPEN_SESSIONS, RAW_EVENTS, REJECTS, SESSIONS
@@ -39,11 +40,13 @@ def clean(
     # Days hand on rows, not plans: one plan upon the other has no end.
     before = frame(spark, OPEN_SESSIONS, [row.asDict() for row in carried.collect()] if carried is not None else [])
     before = records.of_day(before, days.widened(back=1).first)
-    looked_at = copies.looked_at(taken, before, WINDOWS, zone=zone, partitions=partitions).cache()
-    examined = copies.examined(looked_at, WINDOWS).cache()
+    judged = taken.withColumn("_reasons", F.lit(None).cast("array<string>"))
+    moved = reused.shuffled(stream.stream(judged, before, WINDOWS, partitions=partitions), by="_slot", partitions=partitions)
+    looked_at = reused.kept(copies.looked_at(moved, WINDOWS, zone=zone).cache())
+    examined = reused.kept(copies.examined(looked_at, WINDOWS).cache())
     turned_away = copies.only_copies(examined)
-    events = sessions.events(taken, before, turned_away, WINDOWS, zone=zone, partitions=partitions).cache()
-    rejects = records.rejects(taken.withColumn("_reasons", F.array().cast("array<string>")).limit(0), turned_away)
+    events = reused.kept(sessions.events(moved, turned_away, WINDOWS).cache())
+    rejects = records.rejects(stream.rejected(moved), turned_away)
     return Cleaned(events, rejects, open_sessions.open_sessions(events, before, examined, WINDOWS, zone=zone))
 
 

@@ -27,11 +27,11 @@ def reasons(cleaned) -> list[str]:
 def test_the_earliest_record_of_an_id_is_kept_whatever_the_order_of_files(spark: SparkSession, partitions) -> None:
     rows = [
         row
-        for visitor, one, other in (("a", "f1", "f2"), ("b", "f2", "f1"))
+        for visitor, one, other, first in (("a", "f1", "f2", 0), ("b", "f2", "f1", 2))
         for row in (
-            raw_event("10:00:00.200", visitor=visitor, event_id=f"e{visitor}", item_id="p", file=one, ordinal=0),
-            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=one, ordinal=1),
-            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=other, ordinal=0),
+            raw_event("10:00:00.200", visitor=visitor, event_id=f"e{visitor}", item_id="p", file=one, ordinal=first),
+            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=one, ordinal=first + 1),
+            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=other, ordinal=first),
         )
     ]
     cleaned = clean(spark, rows, ONE_DAY, partitions=partitions)

@@ -1,16 +1,18 @@
 """Where the rows of a visitor are, and what the plan of cleaning moves and sorts."""
 
 import re
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks import measure
 from builders import DAY, frame, raw_event
 from clean.pipeline import WINDOWS, spread
-from clickmill import river
-from clickmill.clean import copies, order, records, sessions
+from clickmill import reused, river
+from clickmill.clean import copies, order, records, sessions, stream
 from clickmill.contracts.days import Days
 from clickmill.contracts.properties import set_for
 from clickmill.contracts.tables import OPEN_SESSIONS, RAW_EVENTS
@@ -41,19 +43,40 @@ def count(node: str, text: str) -> int:
     return len(re.findall(rf"(?m)^[ :+\-*()0-9]*{node}\b", text))
 
 
-def test_rows_cross_the_network_once_and_are_sorted_once_and_no_python_is_in_their_way(spark: SparkSession) -> None:
+def test_rows_cross_the_network_once_and_no_output_sorts_them_more_than_twice_or_by_python(spark: SparkSession) -> None:
     raw = frame(spark, RAW_EVENTS, [raw_event("10:00", event_id=f"e{n}", visitor=f"v{n % 3}") for n in range(9)]).cache()
     days = Days(DAY, DAY)
     taken = records.of_days(raw, days, zone="UTC", lateness_days=2, future_tolerance_s=3600).withColumn("is_bot", F.lit(False))
+    judged = taken.withColumn("_reasons", F.lit(None).cast("array<string>"))
     carried = records.of_day(frame(spark, OPEN_SESSIONS, []), DAY)
     with spread(spark, 4), set_for(spark, river.job("clean_events").SPARK_CONF):
-        looked_at = copies.looked_at(taken, carried, WINDOWS, zone="UTC", partitions=4)
+        moved = reused.shuffled(stream.stream(judged, carried, WINDOWS, partitions=4), by="_slot", partitions=4)
+        looked_at = copies.looked_at(moved, WINDOWS, zone="UTC")
         first_look = plan(spark, looked_at)
-        examined = copies.examined(looked_at.cache(), WINDOWS).cache()
-        told = plan(spark, sessions.events(taken, carried, copies.only_copies(examined), WINDOWS, zone="UTC", partitions=4))
-    # The rows, and the few copies, whose own plan stands below their cache.
-    told = told.split("InMemoryRelation")[0]
-    assert (count("Exchange", told), count("Sort", told)) == (2, 1), told
-    # All rows that hold little but keys: by id, and by copy key and time.
-    assert (count("Exchange", first_look), count("Sort", first_look)) == (1, 2), first_look
-    assert not re.search("Python|Arrow|Pandas", told + first_look)
+        turned_away = copies.only_copies(reused.kept(copies.examined(looked_at, WINDOWS).cache()))
+        told = plan(spark, sessions.events(moved, turned_away, WINDOWS))
+        rejects = plan(spark, stream.rejected(moved))
+    # The few copies cross it; all else begins with what the one shuffle left.
+    assert (count("Exchange", told), count("Sort", told), count("Window", told)) == (1, 1, 2), told
+    # By id, and by copy key and time.
+    assert (count("Exchange", first_look), count("Sort", first_look)) == (0, 2), first_look
+    assert (count("Exchange", rejects), count("Sort", rejects)) == (0, 0), rejects
+    assert not re.search("Python|Arrow|Pandas", told + first_look + rejects)
+
+
+def test_what_several_outputs_are_made_of_is_shuffled_once_and_where_spark_does_not_allow_it_persisted(spark, monkeypatch) -> None:
+    rows = spark.range(1_000).withColumn("_slot", F.col("id").cast("int") % 5)
+    expected = sorted(row.id for row in rows.collect())
+    moved = reused.shuffled(rows, by="_slot", partitions=3)
+    costs = [measured(spark, lambda: sorted(row.id for row in moved.collect()) == expected) for _ in range(2)]
+    assert costs[0] > 0 and costs[1] == 0, "the second reader finds the files of the first"
+    monkeypatch.setattr(reused, "_beginning_with", lambda *_: spark.there_is_no_such_thing)
+    kept = reused.shuffled(rows, by="_slot", partitions=3)
+    assert kept.is_cached and sorted(row.id for row in kept.collect()) == expected
+    kept.unpersist()
+
+
+def measured(spark: SparkSession, step: Callable[[], bool]) -> int:
+    """Bytes that the stages of a step wrote to reused."""
+    cost = measure.of(spark, lambda: None if step() else pytest.fail("other rows"))
+    return cost.shuffled_bytes

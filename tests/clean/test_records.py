@@ -80,8 +80,9 @@ def test_a_row_is_kept_or_rejected_with_all_its_reasons_and_each_said_once(spark
     broken["r9"] = F.coalesce(F.col("event_id") == "e2", F.lit(True))
     nothing = {f"_{name}": F.lit(False) for name in records.FOUND}
     told = frame(spark, RAW_EVENTS, rows).withColumns({"_day": F.col("landing_date"), **nothing, "_flood": is_third})
-    kept, rejected = records.split(told, broken)
-    assert [row.event_id for row in kept.collect()] == ["e1"]
+    judged = records.judged(told, broken)
+    assert [row.event_id for row in judged.where("_reasons is null").collect()] == ["e1"]
+    rejected = judged.where("_reasons is not null")
     no_copies = rejected.withColumns({"_copy": F.lit(None).cast("string"), "kept_event_id": F.lit(None).cast("string")}).limit(0)
     found = records.rejects(rejected, no_copies).orderBy("ordinal").collect()
     assert {row.event_id: row.reasons for row in found} == {

@@ -138,4 +138,4 @@ def test_day_only_events_say_nothing_about_silence_and_dwell(spark: SparkSession
 def test_a_gap_that_is_not_positive_is_refused(spark: SparkSession) -> None:
     with pytest.raises(ValueError, match="gap_s must be positive"):
         nothing = spark.range(1)
-        sessions.events(nothing, nothing, nothing, replace(WINDOWS, gap_s=0), zone="UTC", partitions=1)
+        sessions.events(nothing, nothing, replace(WINDOWS, gap_s=0))

@@ -16,7 +16,7 @@ LAYERS = (
     {"contracts"},
     STAGES,
     {"sections"},
-    {"facts", "folders"},
+    {"facts", "folders", "reused"},
     {"commits", "locks"},
     {"config", "log", "lake", "quality"},
     {"ledger", "session"},

@@ -5,32 +5,30 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from clickmill.clean import likeness, order
 from clickmill.clean.order import IN_TIME, OWNER, Windows, seconds
 from clickmill.clean.records import until_day_ends_s
-from clickmill.contracts.tables import OPEN_SESSIONS, RAW_EVENTS
+from clickmill.clean.stream import PLACE
 
-_PLACE = tuple(name for name in RAW_EVENTS.key if name != "item_pos")
-_OF_RAW = ("_day", *_PLACE, "delivery_rank", "winner_key", "person_hash", "_carried")
-# What open_sessions says of a row, beside its session.
-_CARRIED = tuple(
-    name for name in OPEN_SESSIONS.columns[: OPEN_SESSIONS.columns.index("is_last")] if name not in ("visitor_bucket", "session_id")
-)
+_COMPARED = ("_slot", "_visitor_hash", "copy_key", "copy_window_s", "event_at")
 
 
-def looked_at(kept: DataFrame, carried: DataFrame, windows: Windows, *, zone: str, partitions: int) -> DataFrame:
-    """The few rows of a run that might be copies, or that the next day needs, of rows that hold little but keys.
+def looked_at(stream: DataFrame, windows: Windows, *, zone: str) -> DataFrame:
+    """The few rows of a run that might be copies, or that the next day needs.
 
     `_has_like` are those whose id, or whose copy key within its window, another row of the visitor has; the others are so near
     the end of their day that copies may still come or the session may go on.
 
-    Grain   one row per row of `kept` and of `carried` (`_carried` tells them apart); read several times: keep it
-    Needs   kept: rows that no rule rejects; carried: clean.open_sessions at the end of the day before
+    Grain   one row per row of the stream that is kept so far; read several times: keep it
+    Needs   the frame of stream.stream(), shuffled by `_slot`
     """
-    rows = order.owned(_narrow(kept, carried, windows), partitions=partitions).repartition("_slot")
+    rows = stream.where("_is_kept").drop("_event")
     waits_s = F.greatest(F.lit(max(windows.copy_horizon_s, windows.gap_s)), F.coalesce("copy_window_s", F.lit(0)))
-    is_needed_later = until_day_ends_s(zone) <= waits_s
-    return rows.withColumn("_has_like", _has_like()).where(F.col("_has_like") | is_needed_later)
+    id_hash = F.xxhash64("site_id", "_owner", "event_id")
+    # All rows pass here: they are compared by numbers alone, which finds all likes and hardly a row more, and the rest is one column.
+    is_later = until_day_ends_s(zone) <= waits_s
+    packed = rows.select(*_COMPARED, id_hash.alias("_id_hash"), is_later.alias("_later"), F.struct("*").alias("_row"))
+    found = packed.withColumn("_has_like", _has_like()).where(F.col("_has_like") | F.col("_later"))
+    return found.select("_row.*", "_has_like").select("*", "_record.*").drop("_record", "_reasons")
 
 
 def examined(looked_at: DataFrame, windows: Windows) -> DataFrame:
@@ -70,16 +68,11 @@ def only_copies(examined: DataFrame) -> DataFrame:
     return examined.where(~F.col("_carried") & F.col("_copy").isNotNull())
 
 
-def _narrow(kept: DataFrame, carried: DataFrame, windows: Windows) -> DataFrame:
-    keyed = likeness.with_keys(kept, near_copy_s=windows.near_copy_s, order_copy_s=windows.order_copy_s)
-    fresh = keyed.withColumns({"_carried": F.lit(False), "kept_event_id": F.lit(None).cast("string")}).select(*_CARRIED, *_OF_RAW)
-    return fresh.unionByName(carried.select(*_CARRIED, F.lit(True).alias("_carried")), allowMissingColumns=True)
-
-
 def _has_like() -> Column:
     """True where a row next to it by id has its id, or one next to it by copy key and time has its key, within its window."""
-    by_id, by_key = Window.partitionBy(*OWNER).orderBy("event_id"), Window.partitionBy(*OWNER).orderBy("copy_key", "event_at")
-    has_id = (F.lag("event_id").over(by_id) == F.col("event_id")) | (F.lead("event_id").over(by_id) == F.col("event_id"))
+    of_visitor = Window.partitionBy("_visitor_hash", "_slot")
+    by_id, by_key = of_visitor.orderBy("_id_hash"), of_visitor.orderBy("copy_key", "event_at")
+    has_id = (F.lag("_id_hash").over(by_id) == F.col("_id_hash")) | (F.lead("_id_hash").over(by_id) == F.col("_id_hash"))
     repeats = (F.lag("copy_key").over(by_key) == F.col("copy_key")) & (
         seconds(F.col("event_at"), F.lag("event_at").over(by_key)) <= F.col("copy_window_s")
     )
@@ -91,14 +84,14 @@ def _has_like() -> Column:
 
 def _id_copies(rows: DataFrame, horizon_s: int) -> DataFrame:
     event = (*OWNER, "event_id")
-    place = tuple(f"_place_{name}" for name in _PLACE)
+    place = tuple(f"_place_{name}" for name in PLACE)
     record = ("event_date", "_rank", "_tie", "event_at", *place)
     # A carried row has been decided on an earlier day; it stands before all of its own day.
     stood = rows.withColumns(
         {
             "_rank": F.coalesce("delivery_rank", F.lit(-1)),
             "_tie": F.coalesce("winner_key", F.when(F.col("_carried"), F.lit("")).otherwise(F.lit("\uffff"))),
-            **{f"_place_{name}": F.col(name) for name in _PLACE},
+            **{f"_place_{name}": F.col(name) for name in PLACE},
             "_day_number": F.datediff("event_date", F.lit("1970-01-01").cast("date")),
         }
     )

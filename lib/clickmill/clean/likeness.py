@@ -1,6 +1,6 @@
 """What copies have in common: the hash of all that a row says, and the key of what a visitor did."""
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.hashing import hash_of
@@ -37,14 +37,15 @@ def with_keys(rows: DataFrame, *, near_copy_s: int, order_copy_s: int) -> DataFr
 
     copy_key and its window are null where no near copies are looked for: in a
     source without them, and among engagement, which is several literals of a
-    source under one name: two of them at once are two things that happened.
+    source under one name: two of them at once are two things that happened. It is
+    compared among the rows of a visitor only, where 64 bits tell all acts apart.
 
     Grain   as in `rows`
     Needs   the columns of clean.events that raw.events has, has_near_copies
     """
     is_order = F.col("order_id").isNotNull() & F.col("event_type").isin("checkout", "purchase")
     is_looked_for = F.col("has_near_copies") & (F.col("event_type") != "engagement")
-    key = F.when(is_order, _hash("order", _OF_ORDER)).otherwise(_hash("act", _OF_ACT))
+    key = F.when(is_order, hash_of(map(F.col, _OF_ORDER))).otherwise(hash_of(map(F.col, _OF_ACT)))
     window_s = F.when(is_order, F.lit(order_copy_s)).otherwise(F.lit(near_copy_s)).cast("long")
     return rows.withColumns(
         {
@@ -53,8 +54,3 @@ def with_keys(rows: DataFrame, *, near_copy_s: int, order_copy_s: int) -> DataFr
             "copy_window_s": F.when(is_looked_for, window_s),
         }
     )
-
-
-def _hash(kind: str, names: tuple[str, ...]) -> Column:
-    # to_json leaves null fields out and names the others: no separator can be forged.
-    return F.md5(F.to_json(F.struct(F.lit(kind).alias("kind"), *names)))

@@ -96,20 +96,20 @@ def filled(rows: DataFrame, *, fill: Mapping[str, int]) -> DataFrame:
     )
 
 
-def split(rows: DataFrame, broken: Mapping[str, Column]) -> tuple[DataFrame, DataFrame]:
-    """Rows that nothing is said against, and rejects with all that is.
+def judged(rows: DataFrame, broken: Mapping[str, Column]) -> DataFrame:
+    """Add `_reasons`: all that is said against a row; null where nothing is.
 
-    Grain   one row per row of `rows`, in one of the two
+    Grain   as in `rows`
     Needs   a column for each of FOUND; broken: for each rule whether a row breaks it. The rules of a record that could not
             be read at all say nothing new, and neither does `price_missing` of a row whose price was there but bad
     """
     against = {**{name: F.col(f"_{name}") for name in FOUND}, **broken}
-    is_kept = (F.size("problems") == 0) & ~reduce(Column.__or__, against.values())
+    is_rejected = (F.size("problems") > 0) | reduce(Column.__or__, against.values())
     found = F.array_union("problems", named({name: F.col(f"_{name}") for name in FOUND}))
     news = named({name: breaks & ~_was_said(name) for name, breaks in broken.items()})
     is_readable = F.col("event_id").isNotNull() | (F.size(found) == 0)
     reasons = F.when(is_readable, F.array_union(found, news)).otherwise(found)
-    return rows.where(is_kept), rows.where(~is_kept).withColumn("_reasons", reasons)
+    return rows.withColumn("_reasons", F.when(is_rejected, reasons))
 
 
 def _was_said(rule: str) -> Column:
@@ -123,7 +123,7 @@ def rejects(rejected: DataFrame, copies: DataFrame) -> DataFrame:
     """Every row that is not kept: rejects with the rules they broke, copies with the event that was kept.
 
     Grain   one row per raw row
-    Needs   rejected: the second of `split`; copies: the frame of copies.only_copies
+    Needs   rejected: the frame of stream.rejected; copies: the frame of copies.only_copies
     """
     broken = rejected.withColumn("kept_event_id", F.lit(None).cast("string"))
     return _told(broken, "reject").unionByName(_told(copies.withColumn("_reasons", F.array("_copy")), "copy"))

@@ -1,5 +1,7 @@
 """Sessions: cut at silences, named after their first event, carried over midnight, and closed."""
 
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
@@ -8,7 +10,7 @@ from clickmill.clean.order import IN_TIME, Windows, seconds
 from clickmill.clean.records import zone_of_days
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
-from clickmill.contracts.tables import EVENTS, OPEN_SESSIONS, RAW_EVENTS, SESSIONS
+from clickmill.contracts.tables import EVENTS, RAW_EVENTS, SESSIONS
 
 STATE_ONLY = (
     "started_at",
@@ -27,7 +29,7 @@ STATE = (*STATE_ONLY, "is_bot", "user_id")
 _STREAM = ("_visitor_hash", "site_id", "visitor_id", "source_session_id", "_slot")
 
 
-def events(kept: DataFrame, carried: DataFrame, copies: DataFrame, windows: Windows, *, zone: str, partitions: int) -> DataFrame:
+def events(stream: DataFrame, copies: DataFrame, windows: Windows) -> DataFrame:
     """Give every row that is no copy the session it belongs to, the silence before it and the time spent on it.
 
     A session ends after a silence of more than `gap_s` seconds; a silence of
@@ -38,63 +40,62 @@ def events(kept: DataFrame, carried: DataFrame, copies: DataFrame, windows: Wind
     open brings its name. `dwell_s` looks no further than the end of the day, so
     that a day that is done does not change when the next one comes.
 
-    The rows cross the network once and are sorted once. The few copies are
-    taken out where the rows of their visitor are, by hash, which keeps their order.
+    The rows are sorted once. The few copies are taken out where the rows of their visitor are, by hash, which keeps their order.
 
     Grain   one row per (event_id, item_pos): the rows of clean.events
-    Needs   kept: rows with is_bot that no rule rejects; carried: clean.open_sessions at the end of the day before; copies: the
-            frame of copies.only_copies
+    Needs   the frame of stream.stream(); copies: the frame of copies.only_copies; both shuffled by `_slot`
     Ties    equal times go by source order, then event id
     Raises  ValueError when gap_s is not positive
     """
     if windows.gap_s <= 0:
         raise ValueError(f"gap_s must be positive, not {windows.gap_s}")
-    before = carried.where("is_last").select(
-        *(name for name in OPEN_SESSIONS.columns if name in EVENTS.columns), F.lit(True).alias("_carried")
-    )
-    rows = kept.withColumn("_carried", F.lit(False)).unionByName(before, allowMissingColumns=True)
-    spread = order.owned(rows, partitions=partitions).repartition("_slot")
-    there = ["_slot", "_visitor_hash", "event_id", *RAW_EVENTS.key]
-    turned_away = copies.select(*there).repartition("_slot").hint("shuffle_hash")
-    timed = _timed(spread.join(turned_away, on=there, how="left_anti"), windows.gap_s)
+    kept = stream.where(F.col("_is_kept") & (~F.col("_carried") | F.col("is_last")))
+    timed = _timed(_without(kept, copies), windows.gap_s)
     goes_on = (F.col("_next_date") == F.col("event_date")) & (F.col("_next_s") <= windows.gap_s)
     has_time, has_visitor = ~F.col("is_day_only"), F.col("visitor_id").isNotNull()
-    told = timed.withColumns(
+    told = timed.where(~F.col("_carried")).withColumns(
         {
             "visitor_bucket": order.visitor_bucket(),
             "session_id": F.when(has_visitor, F.col("_session_id")),
-            "gap_s": F.when(has_visitor & has_time & ~F.col("_starts"), F.col("_silence_s")),
+            "gap_s": F.when(has_visitor & has_time & (F.col("_silence_s") <= windows.gap_s), F.col("_silence_s")),
             "dwell_s": F.when(has_visitor & has_time & goes_on, F.least(F.col("_next_s"), F.lit(float(windows.dwell_cap_s)))),
         }
     )
-    return conform(told.where(~F.col("_carried")), EVENTS)
+    return conform(told.select("*", "_event.*"), EVENTS)
+
+
+def _without(rows: DataFrame, copies: DataFrame) -> DataFrame:
+    """The rows that are not among the copies: a hash finds who might be, their place says who is."""
+    place = {f"_c_{name}": F.col(name) for name in RAW_EVENTS.key}
+    few = copies.select(F.col("_slot").alias("_c_slot"), F.col("_row_hash").alias("_c_hash"), *(c.alias(n) for n, c in place.items()))
+    same = [F.col("_slot") == F.col("_c_slot"), F.col("_row_hash") == F.col("_c_hash")]
+    for name in RAW_EVENTS.key:
+        same.append((F.col(name) if name == "item_pos" else F.col(f"_record.{name}")).eqNullSafe(F.col(f"_c_{name}")))
+    return rows.join(few.hint("shuffle_hash"), on=same, how="left_anti")
 
 
 def _timed(rows: DataFrame, gap_s: int) -> DataFrame:
-    """Silence before and after each event, which all its rows share, and the name of its session."""
+    """Silence before each event and time to the next one, which all rows of an event share, and the name of its session."""
     in_time = Window.partitionBy(*_STREAM).orderBy(*IN_TIME)
-    # The rows of an event lie side by side in that order: both windows share its sort.
-    of_event = Window.partitionBy(*_STREAM, *IN_TIME[:-1]).orderBy("item_pos")
-    whole_event = of_event.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    beside = rows.withColumns(
-        {
-            "_lag_s": seconds(F.col("event_at"), F.lag("event_at").over(in_time)),
-            "_lead_s": seconds(F.lead("event_at").over(in_time), F.col("event_at")),
-            "_lead_date": F.lead("event_date").over(in_time),
-        }
-    )
-    timed = beside.withColumns(
-        {
-            "_silence_s": F.first("_lag_s").over(whole_event),
-            "_next_s": F.last("_lead_s").over(whole_event),
-            "_next_date": F.last("_lead_date").over(whole_event),
-        }
-    )
-    starts = ~F.col("_carried") & F.coalesce(F.col("_silence_s") > gap_s, F.lit(True))
+    so_far = in_time.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    event = ("event_at", "source_order", "event_id")
+    needed = rows.select(*_STREAM, *IN_TIME, "event_date", "is_day_only", "zone", "_carried", "session_id", "_event")
+    # The rows of an event lie side by side in that order. Both steps share its sort.
+    beside = needed.withColumns({f"_before_{name}": F.lag(name).over(in_time) for name in event})
+    is_first = ~reduce(Column.__and__, (F.col(name).eqNullSafe(F.col(f"_before_{name}")) for name in event))
+    silence = F.when(is_first, F.coalesce(seconds(F.col("event_at"), F.col("_before_event_at")), F.lit(float("inf"))))
     # An id may come back on a later day for another event, so the day is part of the name.
     name = F.concat_ws("-", "event_id", F.date_format("event_date", "yyyyMMdd"))
-    named = F.when(F.col("_carried"), F.col("session_id")).when(F.col("_starts"), name)
-    return timed.withColumn("_starts", starts).withColumn("_session_id", F.last(named, ignorenulls=True).over(in_time))
+    named = F.when(F.col("_carried"), F.col("session_id")).when(silence > gap_s, name)
+    begun = F.when(is_first, F.struct("event_at", "event_date"))
+    told = beside.withColumns({"_own_silence_s": silence, "_named": named, "_begun": begun})
+    return told.withColumns(
+        {
+            "_silence_s": F.last("_own_silence_s", ignorenulls=True).over(so_far),
+            "_session_id": F.last("_named", ignorenulls=True).over(so_far),
+            "_next": F.expr("lead(_begun, 1) IGNORE NULLS").over(in_time),
+        }
+    ).withColumns({"_next_s": seconds(F.col("_next.event_at"), F.col("event_at")), "_next_date": F.col("_next.event_date")})
 
 
 def sessions(events: DataFrame, open_before: DataFrame, days: Days, *, gap_s: int, zone: str) -> DataFrame:

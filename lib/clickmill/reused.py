@@ -1,0 +1,53 @@
+"""Frames that several outputs are made of: their rows are made once, and what is made of them starts from there.
+
+A plan that begins with rows that are there already is short, so all that is built on it is planned in little time. That
+Spark begins a plan so is what checkpoints rest on; where its own classes are out of reach, as on Spark Connect, the
+frames are persisted and each plan tells the whole way.
+"""
+
+from py4j.protocol import Py4JError
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+
+from clickmill.contracts.properties import set_for
+
+IN_PLACE = {
+    # Without it adaptive execution forgets where the rows of a persisted frame are.
+    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "false",
+    # To find how small they could be made costs more than to make them.
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
+}
+"""Properties under which the rows of a frame that is kept stay in the partitions that they were made in."""
+
+
+def shuffled(frame: DataFrame, *, by: str, partitions: int) -> DataFrame:
+    """The rows in so many partitions by the hash of a column; each reader reads what the one shuffle left on the disks.
+
+    Spark keeps these files as long as the frame is held, and makes them again where an executor took them along. To
+    persist the frame would write all its rows a second time.
+    """
+    spread = frame.repartition(partitions, by)
+    try:
+        return _beginning_with(spread)
+    except (AttributeError, TypeError, Py4JError):
+        return spread.persist(StorageLevel.DISK_ONLY)
+
+
+def kept(frame: DataFrame) -> DataFrame:
+    """The rows of a persisted frame; they are made now, and again where they got lost."""
+    try:
+        return _beginning_with(frame)
+    except (AttributeError, TypeError, Py4JError):
+        return frame
+
+
+def _beginning_with(frame: DataFrame) -> DataFrame:
+    """A frame whose plan begins with the rows of another, in their partitions."""
+    spark = frame.sparkSession
+    sql = spark._jvm.org.apache.spark.sql  # type: ignore[union-attr]
+    plans, frames = getattr(sql.execution, "LogicalRDD$"), getattr(sql.classic, "Dataset$")
+    # Adaptive execution tells nobody afterwards where the rows are: each window would shuffle them again.
+    with set_for(spark, {"spark.sql.adaptive.enabled": "false"}):
+        rows = frame._jdf.queryExecution().toRdd()
+        plan = getattr(plans, "MODULE$").fromDataset(rows, frame._jdf, False)
+    return DataFrame(getattr(frames, "MODULE$").ofRows(spark._jsparkSession, plan), spark)
