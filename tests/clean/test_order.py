@@ -64,6 +64,17 @@ def test_rows_cross_the_network_once_and_no_output_sorts_them_more_than_twice_or
     assert not re.search("Python|Arrow|Pandas", told + first_look + rejects)
 
 
+def test_rows_that_are_turned_away_do_not_crowd_the_partition_of_their_visitor(spark: SparkSession) -> None:
+    rows = [raw_event("10:00", event_id=f"e{n}", visitor="flood", ordinal=n) for n in range(400)]
+    taken = records.of_days(frame(spark, RAW_EVENTS, rows), Days(DAY, DAY), zone="UTC", lateness_days=2, future_tolerance_s=3600)
+    is_over = F.col("ordinal") >= 40
+    judged = taken.withColumns({"is_bot": F.lit(True), "_reasons": F.when(is_over, F.array(F.lit("flood")))})
+    told = stream.stream(judged, frame(spark, OPEN_SESSIONS, []), WINDOWS, partitions=4)
+    counts = {(row._is_kept, row._slot): row["count"] for row in told.groupBy("_is_kept", "_slot").count().collect()}
+    kept, turned_away = ([count for (is_kept, _), count in counts.items() if is_kept is which] for which in (True, False))
+    assert kept == [40] and len(turned_away) == 4 and max(turned_away) <= 1.5 * min(turned_away)
+
+
 def test_what_several_outputs_are_made_of_is_shuffled_once_and_where_spark_does_not_allow_it_persisted(spark, monkeypatch) -> None:
     rows = spark.range(1_000).withColumn("_slot", F.col("id").cast("int") % 5)
     expected = sorted(row.id for row in rows.collect())

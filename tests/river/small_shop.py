@@ -83,8 +83,8 @@ class World:
         """Bring the days through the river as far as they are due, and name what ran over which days."""
         told: list[tuple[str, Days]] = []
 
-        def shown(job, result: execution.RunResult | None) -> None:
-            if result is not None:
+        def shown(job, result: execution.RunResult | str) -> None:
+            if not isinstance(result, str):
                 told.append((execution.name_of(job), result.days))
 
         flow.bring(jobs or UPSTREAM, self.conf, days, self.spark, lambda _: None, shown)

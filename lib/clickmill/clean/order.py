@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import count
 
+import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -29,8 +30,10 @@ class Windows:
     order_copy_s: int
 
 
-def owned(rows: DataFrame, *, partitions: int) -> DataFrame:
+def owned(rows: DataFrame, *, partitions: int, by_itself: Column | None = None) -> DataFrame:
     """Add the columns of OWNER; a row without a visitor is its own, by its event id: its copies still meet it.
+
+    Rows for which `by_itself`, a hash, is not null go where that says, away from their visitor.
 
     `_slot` goes by ranges of the hash: `repartition("_slot")` into so many `partitions` gives each a range of visitor buckets, in
     their order. So a file holds few buckets, and one who reads a visitor skips the others. With another number of partitions
@@ -41,8 +44,9 @@ def owned(rows: DataFrame, *, partitions: int) -> DataFrame:
     """
     owner = F.coalesce("visitor_id", "event_id")
     place = F.floor((F.col("_visitor_hash") / 2.0**_HASH_BITS + 0.5) * partitions).cast("int")
-    slots = F.array(*map(F.lit, _slots(partitions)))
-    hashed = rows.withColumns({"_owner": owner, "_visitor_hash": F.xxhash64("site_id", owner)})
+    slots = F.lit(np.array(_slots(partitions), dtype=np.int32))  # one literal, where thousands would fill the plan
+    of_visitor = F.xxhash64("site_id", owner)
+    hashed = rows.withColumns({"_owner": owner, "_visitor_hash": of_visitor if by_itself is None else F.coalesce(by_itself, of_visitor)})
     return hashed.withColumn("_slot", F.get(slots, F.least(place, F.lit(partitions - 1))))
 
 

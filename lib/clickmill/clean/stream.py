@@ -42,7 +42,9 @@ def stream(rows: DataFrame, carried: DataFrame, windows: Windows, *, partitions:
     fresh = keyed.select(*_LOOKED_AT, *_KEYS, *(column.alias(name) for name, column in packed.items()))
     told = [name for name in (*_LOOKED_AT, *_KEYS, *_BROUGHT) if name in OPEN_SESSIONS.columns]
     before = carried.select(*told, F.lit(True).alias("_carried"), F.lit(True).alias("_is_kept"))
-    return order.owned(fresh.unionByName(before, allowMissingColumns=True), partitions=partitions)
+    # What is turned away meets nobody: a flood of one visitor would all lie in one partition.
+    alone = F.when(~F.col("_is_kept"), F.col("_row_hash"))
+    return order.owned(fresh.unionByName(before, allowMissingColumns=True), partitions=partitions, by_itself=alone)
 
 
 def rejected(stream: DataFrame) -> DataFrame:

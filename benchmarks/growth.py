@@ -1,0 +1,104 @@
+"""How cleaning and its tables grow: more rows a day, more days before it, a range of days, one visitor of many days, one huge visitor.
+
+python -m benchmarks.growth [ROWS]     of one day; ten times as many are needed as well, and half an hour for a million
+"""
+
+import math
+import shutil
+import sys
+from datetime import timedelta
+from functools import partial
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from benchmarks import measure, results, shop
+from benchmarks.cleaning import FOLDER, fresh, landed, ours
+from clickmill.contracts.days import Days
+from clickmill.contracts.properties import set_for
+from clickmill.contracts.tables import EVENTS
+from clickmill.lake import Lake
+
+_FILE_BYTES = 128 * 2**20
+_DAYS = 60
+
+
+def main(rows: int = 1_000_000) -> None:
+    """Each row of the table is measured in one session, after a day of `rows` rows to warm up."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    spark = measure.session("clickmill growth")
+    small, large = landed(spark, rows, 1, folder="small"), landed(spark, 10 * rows, 1, folder="large")
+    ours(small, fresh(spark, "warm"), _first(1))
+    told = [*_more_rows(spark, small, large, rows), *_more_days(spark, rows), *_one_visitor(spark, rows), *_many_days(spark, rows)]
+    told.append(_one_huge_visitor(spark, rows))
+    columns = ["what", "measured", "goal", "met"]
+    rows_told = [[what, f"{value:.2f}", f"<= {goal:g}", "yes" if value <= goal else "**no**"] for what, value, goal in told]
+    results.write(
+        f"Growth of cleaning from {rows:,} rows", columns, rows_told, ["Ratios of medians of three rounds; finding bots is in them."]
+    )
+
+
+def _more_rows(spark: SparkSession, small: Lake, large: Lake, rows: int) -> list[tuple[str, float, float]]:
+    steps = {name: partial(ours, raw, fresh(spark, name + "-out"), _first(1)) for name, raw in (("small", small), ("large", large))}
+    costs = measure.in_turn(spark, steps, 3)
+    memory = [max(cost.memory_bytes for cost in costs[name]) for name in steps]
+    time = measure.ratio(costs["large"], costs["small"])
+    return [(f"time of {10 * rows:,} rows over {rows:,}", time, 10.5), ("memory, the same", memory[1] / memory[0], 1.1)]
+
+
+def _more_days(spark: SparkSession, rows: int) -> list[tuple[str, float, float]]:
+    """One more day of `rows` / 10 rows after 6 days, and after 60."""
+    costs = {}
+    for days in (_DAYS // 10, _DAYS):
+        raw = landed(spark, (days + 1) * rows // 10, days + 1, folder=f"raw-{days}")
+        lake = fresh(spark, f"days-{days}")
+        ours(raw, lake, _first(days))
+        last = Days(shop.last_day(days + 1), shop.last_day(days + 1))
+        costs[days] = [measure.of(spark, partial(ours, raw, lake, last)) for _ in range(4)][1:]
+    return [(f"a day more after {_DAYS} days over after {_DAYS // 10}", measure.ratio(costs[_DAYS], costs[_DAYS // 10]), 1.3)]
+
+
+def _one_visitor(spark: SparkSession, rows: int) -> list[tuple[str, float, float]]:
+    """Share of the files of ten days that a reader of one visitor opens; the days were run one by one, into 40 partitions."""
+    raw, lake = landed(spark, rows, 10, folder="raw-10"), fresh(spark, "days-10")
+    with set_for(spark, {"spark.sql.shuffle.partitions": "40"}):
+        for number in range(10):
+            ours(raw, lake, Days(shop.last_day(number + 1), shop.last_day(number + 1)))
+    events = lake.read(EVENTS)
+    row = events.select("site_id", "visitor_bucket").first()
+    assert row is not None
+    of_bucket = events.where((F.col("site_id") == row.site_id) & (F.col("visitor_bucket") == row.visitor_bucket))
+    opened = of_bucket.select(F.input_file_name()).distinct().count()
+    skipped = set(of_bucket.inputFiles())
+    assert opened <= len(skipped)
+    return [("files opened for one visitor over files there are", len(skipped) / len(events.inputFiles()), 0.05)]
+
+
+def _many_days(spark: SparkSession, rows: int) -> list[tuple[str, float, float]]:
+    """300 days in one run: files of a day over what their bytes ask for."""
+    raw = landed(spark, rows, 300, folder="raw-300")
+    lake = fresh(spark, "days-300")
+    ours(raw, lake, _first(300))
+    sizes: dict[str, list[int]] = {}
+    files = (
+        spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(lake.read(EVENTS).inputFiles()).select("path", "length")
+    )
+    for file in files.collect():
+        sizes.setdefault(file.path.split("event_date=")[1][:10], []).append(file.length)
+    assert len(sizes) == 300
+    worst = max(len(of_day) / (math.ceil(sum(of_day) / _FILE_BYTES) + 1) for of_day in sizes.values())
+    return [("files of a day of 300 in one run over ceil(bytes / 128 MB) + 1", worst, 1.0)]
+
+
+def _one_huge_visitor(spark: SparkSession, rows: int) -> tuple[str, float, float]:
+    raw = landed(spark, rows, 1, giant_share=0.2, folder="raw-giant")
+    found = measure.slowest_over_median(spark, partial(ours, raw, fresh(spark, "giant"), _first(1)))
+    return ("slowest task over the median, one visitor sending 20 %", found, 2.0)
+
+
+def _first(days: int) -> Days:
+    return Days(shop.FIRST, shop.FIRST + timedelta(days=days - 1))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
