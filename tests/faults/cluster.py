@@ -1,6 +1,12 @@
-"""`cluster.py LAKE`: a run on executors of their own, of which one is killed, with a Python worker that dies once, and speculation on."""
+"""`cluster.py LAKE`: a run on executors of their own, of which one is killed, with a Python worker that dies once, and speculation on.
 
+The two executors have addresses of their own: Spark runs no task a second time on the host where it runs already.
+"""
+
+import atexit
 import os
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -8,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
+import pyspark
 from pyspark.sql import functions as F
 
 from builders import DAY
@@ -19,8 +26,31 @@ from ungated import passes
 
 root = sys.argv[1]
 log.configure(f"{root}-logs")
+
+
+def started(what: str, *words: str) -> subprocess.Popen[bytes]:
+    """A daemon of a cluster of Spark's own."""
+    jars = Path(pyspark.__file__).with_name("jars")
+    java = Path(os.environ["JAVA_HOME"]) / "bin" / "java" if "JAVA_HOME" in os.environ else "java"
+    full = [str(java), "-Xmx256m", "-cp", f"{jars}/*", f"org.apache.spark.deploy.{what}", *words]
+    return subprocess.Popen(
+        full,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"SPARK_HOME": str(jars.parent), "SPARK_SCALA_VERSION": "2.13"},
+    )
+
+
+with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+daemons = [started("master.Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0")]
+for number in (1, 2):
+    words = ("--host", f"127.0.0.{number}", "--cores", "1", "--memory", "900m", "--webui-port", "0", "--work-dir", f"{root}-work-{number}")
+    daemons.append(started("worker.Worker", *words, f"spark://127.0.0.1:{port}"))
+atexit.register(lambda: [one.kill() for one in daemons])
 cluster = {
-    "spark.master": "local-cluster[2,1,900]",
+    "spark.master": f"spark://127.0.0.1:{port}",
     "spark.executor.memory": "600m",
     "spark.executorEnv.PYTHONPATH": os.environ["PYTHONPATH"],
     "spark.speculation": "true",

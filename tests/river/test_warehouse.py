@@ -106,10 +106,10 @@ def test_other_engines_read_the_rows_types_and_instants_that_spark_wrote(shop: W
 
 def test_the_folder_is_not_the_table(shop: World) -> None:
     path = shop.lake.path(RECOMMENDATIONS)
-    kept = shop.lake.read(RECOMMENDATIONS).where("as_of_date = '2024-05-17' and item_id <> 'never'")
+    kept = shop.lake.read(RECOMMENDATIONS).where("as_of_date = '2024-05-16' and item_id <> 'never'")
     before = connected().execute(f"select count(*) from delta_scan('{path}')").fetchone()
     lake = Lake(shop.spark, shop.lake.root)
-    lake.write(kept, RECOMMENDATIONS, Days(date(2024, 5, 17), date(2024, 5, 17)), {"run_id": "erasure"})
+    lake.write(kept, RECOMMENDATIONS, Days(date(2024, 5, 16), date(2024, 5, 16)), {"run_id": "erasure"})
     files = f"select count(*) from read_parquet('{path}/*/*.parquet') where item_id = 'never'"
     assert connected().execute(files).fetchone() == (1,), "the row that was taken away still lies there"
     assert connected().execute(f"select count(*) from delta_scan('{path}') where item_id = 'never'").fetchone() == (0,)
