@@ -89,7 +89,8 @@ def slowest_over_median(spark: SparkSession, step: Step) -> float:
         if stage.stageId() >= first and stage.numTasks() >= 4:
             tasks = store.taskList(stage.stageId(), stage.attemptId(), 100_000)
             times = [tasks.apply(n).duration().get() for n in range(tasks.size())]
-            ratios.append(max(times) / max(1, statistics.median(times)))
+            if times:  # a stage that was done before has none
+                ratios.append(max(times) / max(1, statistics.median(times)))
     return max(ratios)
 
 

@@ -9,7 +9,7 @@ from clickmill.contracts.tables import BOTS, EVENTS, OPEN_SESSIONS, RAW_EVENTS, 
 
 READS = (RAW_EVENTS.landed("clean.lateness_days"), VALUE_RANGES.days_back("clean.range_days"), BOTS.same_days(), OPEN_SESSIONS.days_back(1))
 WRITES, CONFIG = (EVENTS, REJECTS, OPEN_SESSIONS), ("clean", "sessions", "shop")
-SPARK_CONF = {"spark.sql.requireAllClusterKeysForCoPartition": "false", **reused.IN_PLACE}  # else rows are shuffled to where they are
+SPARK_CONF = {"spark.sql.requireAllClusterKeysForCoPartition": "false", **reused.IN_PLACE, **reused.SIEVED}  # no more is shuffled than must
 
 
 def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.Inputs) -> job.Outputs:

@@ -19,6 +19,13 @@ IN_PLACE = {
 }
 """Properties under which the rows of a frame that is kept stay in the partitions that they were made in."""
 
+SIEVED = {
+    "spark.sql.optimizer.runtime.bloomFilter.applicationSideScanSizeThreshold": "0",
+    "spark.sql.optimizer.runtime.bloomFilter.creationSideThreshold": "1PB",
+}
+"""Properties under which rows that have no partner among a few others are sieved out (by a Bloom filter) before they are shuffled,
+however large what the few are found in."""
+
 
 def shuffled(frame: DataFrame, *, by: str, partitions: int) -> DataFrame:
     """The rows in so many partitions by the hash of a column; each reader reads what the one shuffle left on the disks.

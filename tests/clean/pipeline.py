@@ -35,19 +35,29 @@ def clean(
     partitions: int = 2,
     zone: str = "UTC",
 ) -> Cleaned:
-    raw = frame(spark, RAW_EVENTS, rows).repartition(partitions)
-    taken = records.of_days(raw, days, zone=zone, lateness_days=2, future_tolerance_s=3600).withColumn("is_bot", F.lit(False))
-    # Days hand on rows, not plans: one plan upon the other has no end.
-    before = frame(spark, OPEN_SESSIONS, [row.asDict() for row in carried.collect()] if carried is not None else [])
-    before = records.of_day(before, days.widened(back=1).first)
-    judged = taken.withColumn("_reasons", F.lit(None).cast("array<string>"))
-    moved = reused.shuffled(stream.stream(judged, before, WINDOWS, partitions=partitions), by="_slot", partitions=partitions)
+    before = states(spark, days, carried)
+    moved = of_visitors(spark, rows, days, before, partitions, zone)
     looked_at = reused.kept(copies.looked_at(moved, WINDOWS, zone=zone).cache())
     examined = reused.kept(copies.examined(looked_at, WINDOWS).cache())
     turned_away = copies.only_copies(examined)
     events = reused.kept(sessions.events(moved, turned_away, WINDOWS).cache())
     rejects = records.rejects(stream.rejected(moved), turned_away)
     return Cleaned(events, rejects, open_sessions.open_sessions(events, before, examined, WINDOWS, zone=zone))
+
+
+def states(spark: SparkSession, days: Days, carried: DataFrame | None) -> DataFrame:
+    """What the day before hands on: rows, not a plan, for one plan upon the other has no end."""
+    rows = [row.asDict() for row in carried.collect()] if carried is not None else []
+    return records.of_day(frame(spark, OPEN_SESSIONS, rows), days.widened(back=1).first)
+
+
+def of_visitors(
+    spark: SparkSession, rows: Iterable[dict[str, Any]], days: Days, before: DataFrame, partitions: int = 2, zone: str = "UTC"
+) -> DataFrame:
+    raw = frame(spark, RAW_EVENTS, rows).repartition(partitions)
+    taken = records.of_days(raw, days, zone=zone, lateness_days=2, future_tolerance_s=3600).withColumn("is_bot", F.lit(False))
+    judged = taken.withColumn("_reasons", F.lit(None).cast("array<string>"))
+    return reused.shuffled(stream.stream(judged, before, WINDOWS, partitions=partitions), by="_slot", partitions=partitions)
 
 
 class Tables:

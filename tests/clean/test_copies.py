@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from builders import DAY, NEXT_DAY, raw_event
-from clean.pipeline import clean
+from clean.pipeline import WINDOWS, clean, of_visitors, states
+from clickmill.clean import sessions
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import OPEN_SESSIONS
 
@@ -220,3 +222,12 @@ def test_the_same_text_in_another_column_is_other_content(spark: SparkSession) -
     said = {"event_id": "e1", "event_type": "page_view", "item_id": None}
     rows = [raw_event("10:00", **said, query="shoes", ordinal=0), raw_event("10:00", **said, page_url="shoes", ordinal=1)]
     assert reasons(clean(spark, rows, ONE_DAY)) == ["conflicting_copy"]
+
+
+def test_a_row_is_taken_out_by_its_place_and_not_for_a_hash_that_another_place_happens_to_have(spark: SparkSession) -> None:
+    rows = [raw_event("10:00", event_id="e1", ordinal=1), raw_event("10:05", event_id="e2", ordinal=2)]
+    moved = of_visitors(spark, rows, ONE_DAY, states(spark, ONE_DAY, None))
+    first = moved.where("event_id = 'e1'").select("*", "_record.*")
+    for ordinal, left in ((7, ["e1", "e2"]), (1, ["e2"])):
+        copy = first.withColumn("ordinal", F.lit(ordinal).cast("long"))
+        assert sorted(row.event_id for row in sessions.events(moved, copy, WINDOWS).collect()) == left

@@ -122,7 +122,8 @@ def _rules(limits: Limits) -> Column:
 def with_verdict(rows: DataFrame, bots: DataFrame) -> DataFrame:
     """Add is_bot and `_flood`; both are false where there is no visitor.
 
-    The rows of a flood would overload the task that sorts them: they are rejects before the shuffle, and counted like every reject.
+    The rows of a flood would overload the task that sorts them: they are rejects, which lie apart from
+    their visitor, and are counted like every reject.
 
     Grain   as in `rows`
     Needs   site_id, event_date, visitor_id

@@ -49,11 +49,11 @@ def _waiting(fresh: DataFrame, copy_horizon_s: int, zone: str) -> DataFrame:
 def _so_far(events: DataFrame, carried: DataFrame, gap_s: int, zone: str) -> DataFrame:
     """Last row of each day of each session that is open then, with the state of the session; running sums over these few sessions."""
     named = events.where(F.col("session_id").isNotNull())
-    crossing = named.where(until_day_ends_s(zone) <= gap_s).select("session_id").distinct()
+    crossing = named.where(until_day_ends_s(zone) <= gap_s).select("session_id")
     state = carried.where("is_last").withColumns({"_carried": F.lit(True), "_so_far": F.struct(*sessions.STATE)})
     before = state.select(*(name for name in state.columns if name in named.columns), "_carried", "_so_far")
-    rows = named.withColumn("_carried", F.lit(False)).unionByName(before, allowMissingColumns=True)
-    stated = sessions.with_state(rows.join(crossing, on="session_id", how="left_semi"))
+    fresh = named.join(crossing, on="session_id", how="left_semi").withColumn("_carried", F.lit(False))
+    stated = sessions.with_state(fresh.unionByName(before, allowMissingColumns=True))
     in_time = Window.partitionBy("session_id").orderBy(*IN_TIME)
     is_last_of_day = F.coalesce(F.lead("event_date").over(in_time) > F.col("event_date"), F.lit(True))
     told = stated.withColumn("_is_last_of_day", is_last_of_day)
