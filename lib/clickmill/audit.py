@@ -38,7 +38,8 @@ def faults(
             told.append(
                 f"{name}: {count:,} rows, the release before has {served:,}; at most {row_count_band:g} times more or fewer are allowed"
             )
-    told += _sites_that_shrank(draft, before, lake, row_count_band)
+    if not told:  # what holds of a whole table need not be said of its sites
+        told = _sites_that_shrank(draft, before, lake, row_count_band)
     for site in reached:
         asked = model_floor * before.reached.get(site.site_id, 0)
         if site.high < asked:

@@ -226,6 +226,10 @@ class Lake:
         name = f"{self.catalog}.{table.name}"
         self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.layer}")
         self.spark.sql(f"CREATE TABLE IF NOT EXISTS {name} USING delta LOCATION '{self.path(table)}'")
+        detail = self.spark.sql(f"DESCRIBE DETAIL {name}").select("location").first()
+        assert detail is not None
+        if detail.location.removeprefix("file:").rstrip("/") != self.path(table).removeprefix("file:").rstrip("/"):
+            raise UsageError(f"{name}: is there already, at {detail.location}; drop it, or name another catalogue in lake.catalog")
         if table.is_served:
             self.spark.sql(f"CREATE VIEW IF NOT EXISTS {name.rpartition('_v')[0]} AS SELECT * FROM {name}")
 
