@@ -45,7 +45,7 @@ def main(rows: int = 10_000_000, rounds: int = 5) -> None:
     told = [["ours", measure.told(costs["ours"]), "", "", "", *_bytes(costs["ours"])]]
     for name, (goal, limit) in goals.items():
         ratio = measure.ratio(costs["ours"], costs[name])
-        told.append([name, measure.told(costs[name]), f"{ratio:.2f}", goal, "yes" if ratio <= limit else "**no**", *_bytes(costs[name])])
+        told.append([name, measure.told(costs[name]), f"{ratio:.2f}", goal, results.met(ratio <= limit), *_bytes(costs[name])])
     columns = ["who", "seconds (median, min to max)", "ours / it", "goal", "met", "MB shuffled", "MB spilled", "GB of memory"]
     wide = [name for name, found in costs.items() if measure.spread(found) > 0.15]
     notes = [

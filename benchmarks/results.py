@@ -29,6 +29,11 @@ def write(title: str, columns: list[str], rows: list[list[str]], notes: list[str
     RESULTS.write_text("\n".join(part.strip() + "\n" for part in [*others, section]))
 
 
+def met(holds: bool) -> str:
+    """A goal that is reached, or not."""
+    return "yes" if holds else "**no**"
+
+
 def _machine() -> str:
     memory = round(psutil.virtual_memory().total / 2**30)
     versions = ", ".join(f"{name} {version(name)}" for name in _VERSIONS)

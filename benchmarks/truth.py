@@ -52,9 +52,7 @@ def _write(events: int, found: dict[int, list[Finding]], notes: list[str]) -> No
     for findings in zip(*found.values(), strict=True):
         one = findings[0]
         shares = [f"{each.share:.3%} of {each.count:,}" for each in findings]
-        rows.append(
-            [one.what, one.bound, *shares, "" if one.floor is None else "yes" if all(each.holds for each in findings) else "**no**"]
-        )
+        rows.append([one.what, one.bound, *shares, "" if one.floor is None else results.met(all(each.holds for each in findings))])
     columns = ["what", "floor", *(f"seed {seed}" for seed in found), "holds"]
     results.write(f"Planted truth found in {events:,} events of {DAYS} days", columns, rows, notes)
 

@@ -84,6 +84,8 @@ def test_a_day_tells_the_versions_and_runs_that_made_it_up_to_the_files(spark, l
     assert list(told[0].runs) == [counted.run_id] and list(told[1].runs) == [first.run_id]
     with pytest.raises(UsageError, match=r"clean.value_ranges has no day 2024-05-18"):
         list(lineage.origins(lake, {}, conf, VALUE_RANGES, Days(DAY + timedelta(days=2), DAY + timedelta(days=2))))
+    with pytest.raises(UsageError, match=r"clean.value_ranges has no day 2024-05-18"):
+        list(lineage.origins(lake, {"counts": job}, conf, VALUE_RANGES, Days(DAY + timedelta(days=2), DAY + timedelta(days=2))))
 
 
 def test_the_files_of_a_raw_day_are_named(spark, lake) -> None:

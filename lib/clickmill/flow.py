@@ -54,7 +54,11 @@ def bring(jobs: Sequence[Job], conf: Config, days: Days, spark: SparkSession, pr
     ledger = Ledger(lake)
     for job in jobs:
         done: set[date] = set()
-        while part := _next(job, conf, lake, ledger, days, done):
+        known = Releases(lake) if job.WRITES[0].is_served else None
+        if known and known.current and known.current.as_of_date > days.last:
+            shown(job, f"the release of {known.current.as_of_date} is served; lists of {days.last} would be older")
+            continue
+        while part := _next(job, conf, known, ledger, days, done):
             shown(job, execution.execute(job, conf, part, spark, progress))
             if not hasattr(job, "TAKES"):
                 made.day_count += len(part)
@@ -62,8 +66,7 @@ def bring(jobs: Sequence[Job], conf: Config, days: Days, spark: SparkSession, pr
             done.update(part)
             ledger = Ledger(lake)
         if not done:
-            newer = _newer_served(job, lake, days)
-            shown(job, f"the release of {newer} is served; lists of {days.last} would be older" if newer else "up to date")
+            shown(job, "up to date")
     left = staleness.stale({name_of(job): job for job in jobs}, conf, ledger)
     made.waiting = [one for one in left if one.inputs_changed and not one.frozen]
     made.older = [one for one in left if one not in made.waiting]
@@ -91,19 +94,11 @@ def due(job: Job, conf: Config, ledger: Ledger, days: Days) -> list[Days]:
     return list(_ranges(asked | settled))
 
 
-def _next(job: Job, conf: Config, lake: Lake, ledger: Ledger, days: Days, done: set[date]) -> Days | None:
+def _next(job: Job, conf: Config, known: Releases | None, ledger: Ledger, days: Days, done: set[date]) -> Days | None:
     """The first range that is due and not done yet; each is found when the one before was made, since a day may be made of it."""
-    if _newer_served(job, lake, days):
-        return None
-    if job.WRITES[0].is_served and not done and Releases(lake).unfinished:
+    if known and known.unfinished and not done:
         return Days(days.last, days.last)  # a run died on the way; the next one finishes what it had decided
     return next((part for part in due(job, conf, ledger, days) if not done.issuperset(part)), None)
-
-
-def _newer_served(job: Job, lake: Lake, days: Days) -> date | None:
-    """The day of the release that is served, where a job would put older lists in its place."""
-    current = Releases(lake).current if job.WRITES[0].is_served else None
-    return current.as_of_date if current is not None and current.as_of_date > days.last else None
 
 
 def _has_settled(age_days: int, settle_days: Sequence[int]) -> bool:

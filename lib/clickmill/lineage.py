@@ -10,7 +10,7 @@ from clickmill.config import Config
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import BY_NAME, DAYS, RUNS
+from clickmill.contracts.tables import ALL, BY_NAME, DAYS, RUNS
 from clickmill.inputs import Job, days_of
 from clickmill.lake import Lake
 
@@ -65,20 +65,19 @@ def origins(lake: Lake, jobs: Mapping[str, Job], conf: Config, table: Table, day
     """
     wanted = {table: _Wanted(0, days, None)}
     # From the river's end: when a table's turn comes, all who read it have said which days.
-    for job in reversed(list(jobs.values())):
-        for one in job.WRITES:
-            if one in wanted and (origin := _origin(lake, one, wanted.pop(one))):
-                yield origin
-                read = _versions_read(lake, origin)
-                for upstream in job.READS:
-                    if upstream.table.name in read and upstream.table != one:
-                        window = days_of(upstream, origin.days, conf)
-                        asked = _Wanted(origin.depth + 1, window, read[upstream.table.name])
-                        wanted[upstream.table] = asked.with_other(wanted.get(upstream.table))
-    found = [origin for one, asked in wanted.items() if (origin := _origin(lake, one, asked))]
-    if not found and table in wanted:
-        raise UsageError(f"{table.name} has no day {days}; clickmill tables says which days there are")
-    yield from found
+    written = {one: job.READS for job in reversed(list(jobs.values())) for one in job.WRITES}
+    for one in [*written, *(other for other in ALL if other not in written)]:
+        origin = _origin(lake, one, wanted[one]) if one in wanted else None
+        if origin is None:
+            if one == table:
+                raise UsageError(f"{table.name} has no day {days}; clickmill tables says which days there are")
+            continue
+        yield origin
+        read = _versions_read(lake, origin)
+        for upstream in written.get(one, ()):
+            if upstream.table.name in read and upstream.table != one:
+                asked = _Wanted(origin.depth + 1, days_of(upstream, origin.days, conf), read[upstream.table.name])
+                wanted[upstream.table] = asked.with_other(wanted.get(upstream.table))
 
 
 def files(lake: Lake, origin: Origin, limit: int) -> list[tuple[str, str, int]]:

@@ -34,27 +34,24 @@ def shuffled(frame: DataFrame, *, by: str, partitions: int) -> DataFrame:
     persist the frame would write all its rows a second time.
     """
     spread = frame.repartition(partitions, by)
-    try:
-        return _beginning_with(spread)
-    except (AttributeError, TypeError, Py4JError):
-        return spread.persist(StorageLevel.DISK_ONLY)
+    return _beginning_with(spread) or spread.persist(StorageLevel.DISK_ONLY)
 
 
 def kept(frame: DataFrame) -> DataFrame:
-    """The rows of a persisted frame; they are made now, and again where they got lost."""
-    try:
-        return _beginning_with(frame)
-    except (AttributeError, TypeError, Py4JError):
-        return frame
+    """The rows of a persisted frame: made when they are first read, and again where they got lost."""
+    return _beginning_with(frame) or frame
 
 
-def _beginning_with(frame: DataFrame) -> DataFrame:
-    """A frame whose plan begins with the rows of another, in their partitions."""
+def _beginning_with(frame: DataFrame) -> DataFrame | None:
+    """A frame whose plan begins with the rows of another, in their partitions; None where Spark's own classes are out of reach."""
     spark = frame.sparkSession
-    sql = spark._jvm.org.apache.spark.sql  # type: ignore[union-attr]
-    plans, frames = getattr(sql.execution, "LogicalRDD$"), getattr(sql.classic, "Dataset$")
-    # Adaptive execution tells nobody afterwards where the rows are: each window would shuffle them again.
-    with set_for(spark, {"spark.sql.adaptive.enabled": "false"}):
-        rows = frame._jdf.queryExecution().toRdd()
-        plan = getattr(plans, "MODULE$").fromDataset(rows, frame._jdf, False)
-    return DataFrame(getattr(frames, "MODULE$").ofRows(spark._jsparkSession, plan), spark)
+    try:
+        sql = spark._jvm.org.apache.spark.sql  # type: ignore[union-attr]
+        plans, frames = getattr(sql.execution, "LogicalRDD$"), getattr(sql.classic, "Dataset$")
+        # Adaptive execution tells nobody afterwards where the rows are: each window would shuffle them again.
+        with set_for(spark, {"spark.sql.adaptive.enabled": "false"}):
+            rows = frame._jdf.queryExecution().toRdd()
+            plan = getattr(plans, "MODULE$").fromDataset(rows, frame._jdf, False)
+        return DataFrame(getattr(frames, "MODULE$").ofRows(spark._jsparkSession, plan), spark)
+    except (AttributeError, TypeError, Py4JError):
+        return None

@@ -29,11 +29,11 @@ def reasons(cleaned) -> list[str]:
 def test_the_earliest_record_of_an_id_is_kept_whatever_the_order_of_files(spark: SparkSession, partitions) -> None:
     rows = [
         row
-        for visitor, one, other, first in (("a", "f1", "f2", 0), ("b", "f2", "f1", 2))
+        for visitor, one, other in (("a", "f1", "f2"), ("b", "f2", "f1"))
         for row in (
-            raw_event("10:00:00.200", visitor=visitor, event_id=f"e{visitor}", item_id="p", file=one, ordinal=first),
-            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=one, ordinal=first + 1),
-            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=other, ordinal=first),
+            raw_event("10:00:00.200", visitor=visitor, event_id=f"e{visitor}", item_id="p", file=one, ordinal=0),
+            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=one, ordinal=1),
+            raw_event("10:00:00.100", visitor=visitor, event_id=f"e{visitor}", item_id="q", file=other, ordinal=0),
         )
     ]
     cleaned = clean(spark, rows, ONE_DAY, partitions=partitions)
@@ -224,7 +224,7 @@ def test_the_same_text_in_another_column_is_other_content(spark: SparkSession) -
     assert reasons(clean(spark, rows, ONE_DAY)) == ["conflicting_copy"]
 
 
-def test_a_row_is_taken_out_by_its_place_and_not_for_a_hash_that_another_place_happens_to_have(spark: SparkSession) -> None:
+def test_a_row_is_taken_out_by_its_place_and_not_for_its_id_alone(spark: SparkSession) -> None:
     rows = [raw_event("10:00", event_id="e1", ordinal=1), raw_event("10:05", event_id="e2", ordinal=2)]
     moved = of_visitors(spark, rows, ONE_DAY, states(spark, ONE_DAY, None))
     first = moved.where("event_id = 'e1'").select("*", "_record.*")

@@ -81,13 +81,13 @@ def test_what_several_outputs_are_made_of_is_shuffled_once_and_where_spark_does_
     moved = reused.shuffled(rows, by="_slot", partitions=3)
     costs = [measured(spark, lambda: sorted(row.id for row in moved.collect()) == expected) for _ in range(2)]
     assert costs[0] > 0 and costs[1] == 0, "the second reader finds the files of the first"
-    monkeypatch.setattr(reused, "_beginning_with", lambda *_: spark.there_is_no_such_thing)
+    monkeypatch.setattr(reused, "set_for", lambda *_: spark.there_is_no_such_thing)
     kept = reused.shuffled(rows, by="_slot", partitions=3)
     assert kept.is_cached and sorted(row.id for row in kept.collect()) == expected
     kept.unpersist()
 
 
 def measured(spark: SparkSession, step: Callable[[], bool]) -> int:
-    """Bytes that the stages of a step wrote to reused."""
+    """Bytes that the stages of a step wrote to shuffles."""
     cost = measure.of(spark, lambda: None if step() else pytest.fail("other rows"))
     return cost.shuffled_bytes

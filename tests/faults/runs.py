@@ -1,12 +1,12 @@
 """Small runs that are disturbed: a job that writes two tables of days, one that publishes two, a rollback, and the acceptance of a
 release that was refused, each in a lake with a day already in it."""
 
-from contextlib import suppress
 from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import pytest
 from pyspark.sql import SparkSession
 
 from builders import DAY, NEXT_DAY, frame
@@ -69,7 +69,7 @@ def prepared(spark: SparkSession, root: str, name: str) -> None:
     if name == "rolls back":
         run(spark, root, "publishes", NEXT_DAY)
     if name == "accepts":
-        with suppress(GateRefused):
+        with pytest.raises(GateRefused):
             _run(spark, root, publishes(300, without=1, day=NEXT_DAY), NEXT_DAY)
     if name == "writes":
         stray = job(name, date(2024, 5, 20)).run(spark, None, None, None)[VALUE_RANGES]

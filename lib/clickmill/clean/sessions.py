@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from clickmill.clean import order
 from clickmill.clean.order import IN_TIME, Windows, seconds
 from clickmill.clean.records import zone_of_days
+from clickmill.clean.stream import PLACE
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import EVENTS, RAW_EVENTS, SESSIONS
@@ -65,13 +66,10 @@ def events(stream: DataFrame, copies: DataFrame, windows: Windows) -> DataFrame:
 
 
 def _without(rows: DataFrame, copies: DataFrame) -> DataFrame:
-    """The rows that are not among the copies: a hash finds who might be, their place says who is."""
-    place = {f"_c_{name}": F.col(name) for name in RAW_EVENTS.key}
-    few = copies.select(F.col("_slot").alias("_c_slot"), F.col("_row_hash").alias("_c_hash"), *(c.alias(n) for n, c in place.items()))
-    same = [F.col("_slot") == F.col("_c_slot"), F.col("_row_hash") == F.col("_c_hash")]
-    for name in RAW_EVENTS.key:
-        same.append((F.col(name) if name == "item_pos" else F.col(f"_record.{name}")).eqNullSafe(F.col(f"_c_{name}")))
-    return rows.join(few.hint("shuffle_hash"), on=same, how="left_anti")
+    """The rows that are not among the copies, in their order."""
+    there = ["_slot", "_visitor_hash", "event_id", *RAW_EVENTS.key]
+    placed = rows.select("*", *(f"_record.{name}" for name in PLACE))
+    return placed.join(copies.select(*there).hint("shuffle_hash"), on=there, how="left_anti")
 
 
 def _timed(rows: DataFrame, gap_s: int) -> DataFrame:

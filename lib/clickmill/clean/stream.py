@@ -35,7 +35,6 @@ def stream(rows: DataFrame, carried: DataFrame, windows: Windows, *, partitions:
     packed = {
         "_event": F.struct(*_HANDED_ON),
         "_record": F.struct(*_OF_RECORD),
-        "_row_hash": F.xxhash64(*RAW_EVENTS.key),
         "_is_kept": F.col("_reasons").isNull(),
         "_carried": F.lit(False),
     }
@@ -43,7 +42,7 @@ def stream(rows: DataFrame, carried: DataFrame, windows: Windows, *, partitions:
     told = [name for name in (*_LOOKED_AT, *_KEYS, *_BROUGHT) if name in OPEN_SESSIONS.columns]
     before = carried.select(*told, F.lit(True).alias("_carried"), F.lit(True).alias("_is_kept"))
     # What is turned away meets nobody: a flood of one visitor would all lie in one partition.
-    alone = F.when(~F.col("_is_kept"), F.col("_row_hash"))
+    alone = F.when(~F.col("_is_kept"), F.xxhash64("item_pos", *(f"_record.{name}" for name in PLACE)))
     return order.owned(fresh.unionByName(before, allowMissingColumns=True), partitions=partitions, by_itself=alone)
 
 
