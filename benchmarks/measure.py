@@ -31,13 +31,13 @@ def session(app_name: str, changes: Mapping[str, str] | None = None) -> SparkSes
 
 
 def in_turn(spark: SparkSession, steps: Mapping[str, Step], rounds: int) -> dict[str, list[Cost]]:
-    """Run all steps once to warm up, then `rounds` times one after the other."""
+    """Run all steps twice to warm up, for Java compiles long, then `rounds` times one after the other."""
     costs: dict[str, list[Cost]] = {name: [] for name in steps}
-    for number in range(rounds + 1):
+    for number in range(-1, rounds + 1):
         for name, step in steps.items():
             cost = of(spark, step)
             print(f"{number} {name}: {cost.seconds:.1f} s, {cost.shuffled_bytes / 1e6:,.0f} MB shuffled", flush=True)
-            if number:
+            if number > 0:
                 costs[name].append(cost)
     return costs
 

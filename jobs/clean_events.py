@@ -1,7 +1,6 @@
 """raw.events -> clean.events, clean.rejects and the sessions left open, for a range of event days, late landings included.
 
-The rows cross the network once, by visitor. Of what that leaves on the disks copies, rejects and sessions are made, each in its order.
-"""
+Rows cross the network once, by visitor: copies, rejects and sessions are made of what that leaves on the disks, each in its order."""
 
 from clickmill import job, quality, reused, session
 from clickmill.clean import bots, copies, identity, open_sessions, order, ranges, records, sessions, stream
@@ -9,7 +8,7 @@ from clickmill.contracts.tables import BOTS, EVENTS, OPEN_SESSIONS, RAW_EVENTS, 
 
 READS = (RAW_EVENTS.landed("clean.lateness_days"), VALUE_RANGES.days_back("clean.range_days"), BOTS.same_days(), OPEN_SESSIONS.days_back(1))
 WRITES, CONFIG = (EVENTS, REJECTS, OPEN_SESSIONS), ("clean", "sessions", "shop")
-SPARK_CONF = {"spark.sql.requireAllClusterKeysForCoPartition": "false", **reused.IN_PLACE, **reused.SIEVED}  # no more is shuffled than must
+SPARK_CONF = {"spark.sql.requireAllClusterKeysForCoPartition": "false", **reused.SIEVED}  # no more is shuffled than must
 
 
 def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.Inputs) -> job.Outputs:
@@ -21,8 +20,9 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     judged = records.judged(rows, quality.broken_rules(rows, EVENTS))
     carried = records.of_day(inputs[OPEN_SESSIONS], days.widened(back=1).first)
     windows = order.Windows(**clean.windows(), **conf.sessions.model_dump())
-    moved = reused.shuffled(stream.stream(judged, carried, windows, partitions=partitions), by="_slot", partitions=partitions)
-    examined = inputs.keep(copies.examined(inputs.keep(copies.looked_at(moved, windows, zone=zone)), windows))
+    moved = inputs.spread(stream.stream(judged, carried, windows, partitions=partitions), by="_slot", partitions=partitions)
+    looked_at = inputs.spread(copies.looked_at(moved, windows, zone=zone), by="_slot", partitions=partitions)
+    examined = inputs.spread(copies.examined(looked_at, windows), by="_slot", partitions=partitions)
     turned_away = copies.only_copies(examined)
     return {
         EVENTS: sessions.events(moved, turned_away, windows),

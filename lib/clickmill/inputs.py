@@ -47,6 +47,13 @@ class Inputs(dict[Table, DataFrame]):
         self._kept.append(frame.persist())
         return reused.kept(self._kept[-1])
 
+    def spread(self, frame: DataFrame, *, by: str, partitions: int) -> DataFrame:
+        """Shuffle a frame that several outputs of the job are made of, by the hash of a column: the files serve as what is kept."""
+        moved = reused.shuffled(frame, by=by, partitions=partitions)
+        if moved.is_cached:
+            self._kept.append(moved)
+        return moved
+
     def cut(self, frame: DataFrame) -> DataFrame:
         """Compute a frame now, and go on from its rows: the plan of what made it would grow with every step that is built on it."""
         return frame.localCheckpoint()

@@ -8,16 +8,9 @@ frames are persisted and each plan tells the whole way.
 from py4j.protocol import Py4JError
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from clickmill.contracts.properties import set_for
-
-IN_PLACE = {
-    # Without it adaptive execution forgets where the rows of a persisted frame are.
-    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "false",
-    # To find how small they could be made costs more than to make them.
-    "spark.sql.inMemoryColumnarStorage.compressed": "false",
-}
-"""Properties under which the rows of a frame that is kept stay in the partitions that they were made in."""
 
 SIEVED = {
     "spark.sql.optimizer.runtime.bloomFilter.applicationSideScanSizeThreshold": "0",
@@ -31,9 +24,12 @@ def shuffled(frame: DataFrame, *, by: str, partitions: int) -> DataFrame:
     """The rows in so many partitions by the hash of a column; each reader reads what the one shuffle left on the disks.
 
     Spark keeps these files as long as the frame is held, and makes them again where an executor took them along. To
-    persist the frame would write all its rows a second time.
+    persist the frame would write all its rows a second time, and costs more than that where rows are few and wide.
+
+    Needs   `by`, a whole number that is never negative
     """
-    spread = frame.repartition(partitions, by)
+    # Spark leaves out a shuffle of rows that lie so already, and each reader would make them all anew.
+    spread = frame.withColumn(by, F.abs(by)).repartition(partitions, by)
     return _beginning_with(spread) or spread.persist(StorageLevel.DISK_ONLY)
 
 

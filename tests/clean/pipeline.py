@@ -37,8 +37,8 @@ def clean(
 ) -> Cleaned:
     before = states(spark, days, carried)
     moved = of_visitors(spark, rows, days, before, partitions, zone)
-    looked_at = reused.kept(copies.looked_at(moved, WINDOWS, zone=zone).cache())
-    examined = reused.kept(copies.examined(looked_at, WINDOWS).cache())
+    looked_at = reused.shuffled(copies.looked_at(moved, WINDOWS, zone=zone), by="_slot", partitions=partitions)
+    examined = reused.shuffled(copies.examined(looked_at, WINDOWS), by="_slot", partitions=partitions)
     turned_away = copies.only_copies(examined)
     events = reused.kept(sessions.events(moved, turned_away, WINDOWS).cache())
     rejects = records.rejects(stream.rejected(moved), turned_away)

@@ -5,7 +5,7 @@ Importing it takes seconds, so only a gate imports this module, when it runs.
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,23 +17,28 @@ from great_expectations.core.expectation_validation_result import ExpectationSui
 from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.execution_engine.execution_engine import ExecutionEngine
 from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
 from great_expectations.expectations.core.expect_table_row_count_to_equal import ExpectTableRowCountToEqual
 from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 from great_expectations.expectations.metrics.metric_provider import MetricProvider, metric_value
 from great_expectations.expectations.metrics.multicolumn_map_metrics.compound_columns_unique import CompoundColumnsUnique
+from great_expectations.expectations.metrics.table_metrics.table_row_count import TableRowCount
 from great_expectations.expectations.registry import get_expectation_impl
-from great_expectations.expectations.row_conditions import Column
 from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 from great_expectations.render.view.view import DefaultJinjaPageView
+from great_expectations.validator.metric_configuration import MetricConfiguration
 from pyspark.sql import DataFrame
 
 from clickmill.contracts import kinds
 from clickmill.contracts.properties import set_for
 from clickmill.contracts.suite import Rule
+from clickmill.quality.rows import as_engine_sees, engine_columns
 from clickmill.quality.uniqueness import repeated_rows
 
 _ROWS_CHECKED = "rows_checked"
+_ALL_ROWS = TableRowCount.metric_name
 
 # Verdicts first, then counts for the rules that failed: asking for all counts at once takes twice as long.
 # No partial list: an example is a value of somebody's row, and each list would cost a Spark job.
@@ -42,9 +47,10 @@ _COUNTS: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count
 
 
 def _count_repeated_rows_by_hashes() -> None:
-    """Put our count of rows that share their key in the place of the one that Great Expectations brings.
+    """Put our counts of rows that share their key, and of rows that have one, in the place of those that Great Expectations brings.
 
-    Its own is a window over a struct of the key: all keys cross the network whole, and are sorted.
+    Its own is a window over a struct of the key: all keys cross the network whole, and are sorted. And it counts the rows once
+    more to know how many it looked at; we look at all (`ignore_row_if` is `never`).
     """
     registry = logging.getLogger("great_expectations.expectations.registry")
     level = registry.level
@@ -67,6 +73,26 @@ def _count_repeated_rows_by_hashes() -> None:
             ) -> int:
                 frame, _, _ = execution_engine.get_compute_domain(metric_domain_kwargs, domain_type=MetricDomainTypes.MULTICOLUMN)
                 return repeated_rows(frame, metric_domain_kwargs["column_list"])
+
+        class RowsWithKey(MetricProvider):
+            metric_name = f"{CompoundColumnsUnique.condition_metric_name}.filtered_row_count"
+            domain_keys = CompoundColumnsUnique.condition_domain_keys
+            value_keys = ()
+
+            @metric_value(engine=SparkDFExecutionEngine)
+            def _spark(cls, *, metrics: dict[str, Any], **_: Any) -> int:  # noqa: N805
+                return int(metrics[_ALL_ROWS])
+
+            @classmethod
+            def _get_evaluation_dependencies(
+                cls,
+                metric: MetricConfiguration,
+                configuration: ExpectationConfiguration | None = None,
+                execution_engine: ExecutionEngine[Any] | None = None,
+                runtime_configuration: dict[Any, Any] | None = None,
+            ) -> dict[str, MetricConfiguration]:
+                of_table = {key: metric.metric_domain_kwargs.get(key) for key in TableRowCount.domain_keys}
+                return {_ALL_ROWS: MetricConfiguration(_ALL_ROWS, of_table)}
 
     finally:
         registry.setLevel(level)
@@ -98,8 +124,13 @@ class Evaluation:
     rows_checked: int | None
 
 
-def evaluate(frame: DataFrame, rules: Iterable[Rule], *, name: str, rows: int, page: Path | None = None) -> Evaluation:
+def evaluate(frame: DataFrame, rules: Sequence[Rule], *, name: str, rows: int, page: Path | None = None) -> Evaluation:
     """Run rules over a frame that should have so many rows, and say of each rule what came out.
+
+    Great Expectations asks a query of its own for the rows of each condition, and one for lengths: it gets columns in which
+    only those rows have values, and lengths as numbers, so one query answers for all rules about rows.
+
+    Needs   the columns that the rules name
 
     With `page`, the result is written there as HTML, without values of rows.
     """
@@ -111,7 +142,7 @@ def evaluate(frame: DataFrame, rules: Iterable[Rule], *, name: str, rows: int, p
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     # By default it persists the frame, which for a whole table fills the memory of the cluster.
     asset = context.data_sources.add_spark(name, persist=False).add_dataframe_asset(name)
-    batch = asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": frame})
+    batch = asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": as_engine_sees(frame, rules)})
     # One row comes back of each query: planned adaptively it would be two jobs.
     with set_for(frame.sparkSession, {"spark.sql.adaptive.enabled": "false"}):
         # Only the list given at once keeps two rules of one kind and column: adding them one by one replaces the first.
@@ -133,14 +164,15 @@ def _name(one: ExpectationValidationResult) -> str:
 
 
 def _expectation(rule: Rule) -> Expectation:
-    kwargs: dict[str, Any] = dict(rule.kwargs)
-    column_args = kinds.KINDS[rule.kind].column_args
-    kwargs |= {"column_list": list(rule.columns)} if column_args == ("column_list",) else dict(zip(column_args, rule.columns, strict=True))
-    if rule.kind == kinds.UNIQUE_TOGETHER:
+    kind, kwargs = rule.kind, dict(rule.kwargs)
+    if kind in (kinds.LENGTH_BETWEEN, kinds.LENGTH_EQUAL):
+        length = kwargs.pop("value", None)
+        kind, kwargs = kinds.BETWEEN, kwargs if length is None else {"min_value": length, "max_value": length}
+    column_args, columns = kinds.KINDS[kind].column_args, engine_columns(rule)
+    kwargs |= {"column_list": list(columns)} if column_args == ("column_list",) else dict(zip(column_args, columns, strict=True))
+    if kind == kinds.UNIQUE_TOGETHER:
         kwargs["ignore_row_if"] = "never"
-    if rule.where is not None:
-        kwargs["row_condition"] = Column(rule.where.column).is_in(rule.where.values)
-    return get_expectation_impl(rule.kind)(**kwargs, meta={"rule": rule.name}, description=_described(rule))
+    return get_expectation_impl(kind)(**kwargs, meta={"rule": rule.name}, description=_described(rule))
 
 
 def _described(rule: Rule) -> str:

@@ -12,6 +12,8 @@ from clickmill.contracts.errors import BadData
 from clickmill.contracts.suite import Rule
 from clickmill.contracts.table import Table
 
+_LENGTHS = (kinds.LENGTH_BETWEEN, kinds.LENGTH_EQUAL)
+
 
 def broken_rules(frame: DataFrame, table: Table) -> dict[str, Column]:
     """For each quarantine rule of a table, by name, whether a row of `frame` breaks it: true or false, never null.
@@ -44,6 +46,36 @@ def as_seen(frame: DataFrame, rules: Iterable[Rule]) -> DataFrame:
     """
     named = {name: rule for rule in rules for name in (*rule.columns, *([rule.where.column] if rule.where else []))}
     return frame.select(*(_column(frame, name, rule).alias(name) for name, rule in named.items()))
+
+
+def as_engine_sees(frame: DataFrame, rules: Iterable[Rule]) -> DataFrame:
+    """The columns of the rules under the names of `engine_columns`, for one query that answers for all rules about rows.
+
+    Outside the condition of its rule a value is null, which breaks none; of a rule against nulls it is true.
+
+    Raises  BadData when a rule names a column that is not in the frame
+    """
+    seen: dict[str, Column] = {}
+    for rule in rules:
+        columns = (_column(frame, name, rule) for name in rule.columns)
+        seen |= {name: _as_engine_sees(frame, column, rule) for name, column in zip(engine_columns(rule), columns, strict=True)}
+    return frame.select(*(column.alias(name) for name, column in seen.items()))
+
+
+def engine_columns(rule: Rule) -> tuple[str, ...]:
+    """Names of the columns that Great Expectations looks at for a rule."""
+    of_rule = f"_of_{rule.name}"
+    return tuple(f"{name}{of_rule}" if rule.where or rule.kind in _LENGTHS else name for name in rule.columns)
+
+
+def _as_engine_sees(frame: DataFrame, column: Column, rule: Rule) -> Column:
+    value = F.length(column) if rule.kind in _LENGTHS else column
+    if rule.where is None:
+        return value
+    is_looked_at = _column(frame, rule.where.column, rule).isin(*rule.where.values)
+    if rule.kind == kinds.NOT_NULL:
+        return F.when(F.coalesce(~is_looked_at, F.lit(True)) | value.isNotNull(), True)
+    return F.when(is_looked_at, value)
 
 
 def broken_counts(frame: DataFrame, rules: Iterable[Rule]) -> dict[str, int]:
