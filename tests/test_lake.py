@@ -131,6 +131,10 @@ def test_where_there_is_a_catalogue_a_published_table_is_known_by_name_and_witho
         lake.write(frame(spark, RECOMMENDATIONS, [listed("u1", release_id="r")]), RECOMMENDATIONS, Days(DAY, DAY), {})
         assert [row.user_id for row in spark.table("spark_catalog.publish.recommendations").collect()] == ["u1"]
         assert spark.catalog.getTable("publish.recommendations_v1").description == RECOMMENDATIONS.comment
+        spark.sql("create table spark_catalog.publish.recommendations_v10 using delta as select 'u2' as user_id")
+        for number in (10, 1):  # the view moves to a newer contract, and not back where the older one is written as well
+            lake._show(f"spark_catalog.publish.recommendations_v{number}")
+            assert [row.user_id for row in spark.table("spark_catalog.publish.recommendations").collect()] == ["u2"]
         with pytest.raises(UsageError, match=r"recommendations_v1: is there already, at file:.*/lake/publish/recommendations_v1; drop it"):
             Lake(spark, str(tmp_path / "another lake"), catalog="spark_catalog").ensure(RECOMMENDATIONS, {})
     finally:

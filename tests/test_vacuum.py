@@ -13,6 +13,7 @@ from clickmill import commits, config, execution, locks, releases, vacuum
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, TableHeld
 from clickmill.contracts.tables import RECOMMENDATIONS, SERVED, USERS_WITHOUT_LIST
+from clickmill.folders import LocalFolder
 from clickmill.lake import Lake
 from clickmill.releases import Releases
 from released import listed, publishes
@@ -72,6 +73,17 @@ def test_a_log_is_shortened_to_the_checkpoint_that_the_oldest_needed_version_is_
     assert commits.shorten(log, 11) > 0 and commits.versions(log) == [10, 11, 12]
     fresh = Lake(lake.spark, shutil.copytree(lake.root, f"{lake.root}-copy"))  # nothing that Spark remembers of the log helps
     assert [[row.user_id for row in fresh.read(RECOMMENDATIONS, n).collect()] for n in (10, 11, 12)] == [["u10"], ["u11"], ["u12"]]
+
+
+def test_a_checkpoint_of_which_a_part_is_missing_shortens_no_log(tmp_path: Path) -> None:
+    names = [f"{version:020d}.json" for version in range(4)]
+    parts = [f"{3:020d}.checkpoint.{part:010d}.{2:010d}.parquet" for part in (1, 2)]
+    log = LocalFolder(str(tmp_path))
+    for name in (*names, f"{1:020d}.checkpoint.parquet", parts[0]):
+        log.create(name, "")
+    assert commits.shorten(log, 3) == 1 and log.names("0")[0] == f"{1:020d}.checkpoint.parquet"
+    log.create(parts[1], "")
+    assert commits.shorten(log, 3) == 3 and log.names("0") == [*parts, names[3]]
 
 
 def test_files_that_a_killed_run_left_go_when_they_are_old_enough_and_by_nothing_else(lake, conf) -> None:

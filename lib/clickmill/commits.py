@@ -6,7 +6,8 @@ by it, that holds one `commitInfo` with the operation and what the writer said o
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,11 +60,26 @@ def _commit(version: int, text: str) -> Commit:
 def shorten(log: Folder, oldest: int) -> int:
     """Remove what the log does not need to tell any version from `oldest` on, and say how many files that were.
 
-    A version is told by the last checkpoint before it and the commits since.
+    A version is told by the last whole checkpoint before it and the commits since. Of a checkpoint in parts some may be
+    missing: who wrote it died.
     """
     found = [(int(name[:20]), name) for name in log.names("0") if re.match(r"\d{20}\.", name)]
-    base = max((version for version, name in found if version <= oldest and ".checkpoint." in name), default=0)
+    base = max((version for version in _checkpoints(name for _, name in found) if version <= oldest), default=0)
     old = [name for version, name in found if version < base]
     for name in old:
         log.delete(name)
     return len(old)
+
+
+def _checkpoints(names: Iterable[str]) -> Iterator[int]:
+    """Versions of which there is a whole checkpoint."""
+    parts: Counter[tuple[str, str]] = Counter()
+    for name in names:
+        version, _, rest = name.partition(".checkpoint.")
+        part = re.fullmatch(r"\d{10}\.(\d{10})\.parquet", rest)
+        if part:
+            parts[version, part[1]] += 1
+            if parts[version, part[1]] == int(part[1]):
+                yield int(version)
+        elif rest:
+            yield int(version)

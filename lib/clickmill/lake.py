@@ -231,7 +231,16 @@ class Lake:
         if detail.location.removeprefix("file:").rstrip("/") != self.path(table).removeprefix("file:").rstrip("/"):
             raise UsageError(f"{name}: is there already, at {detail.location}; drop it, or name another catalogue in lake.catalog")
         if table.is_served:
-            self.spark.sql(f"CREATE VIEW IF NOT EXISTS {name.rpartition('_v')[0]} AS SELECT * FROM {name}")
+            self._show(name)
+
+    def _show(self, name: str) -> None:
+        """Let the view without a version in its name show the newest contract: this one, where it shows none or an earlier one."""
+        view, _, number = name.rpartition("_v")
+        self.spark.sql(f"CREATE VIEW IF NOT EXISTS {view} AS SELECT * FROM {name}")
+        shown = self.spark.sql(f"DESCRIBE TABLE EXTENDED {view}").where("col_name = 'View Text'").first()
+        assert shown is not None
+        if int(shown.data_type.rpartition("_v")[2]) < int(number):
+            self.spark.sql(f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {name}")
 
     @contextmanager
     def _noted(self, note: Note) -> Iterator[None]:
