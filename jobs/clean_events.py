@@ -26,7 +26,7 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     turned_away = copies.only_copies(examined)
     return {
         EVENTS: sessions.events(moved, turned_away, windows),
-        REJECTS: records.rejects(stream.rejected(moved), turned_away),
+        REJECTS: records.rejects(copies.rejected(looked_at), turned_away),
         OPEN_SESSIONS: lambda written: open_sessions.open_sessions(written[EVENTS], carried, examined, windows, zone=zone),
     }
 

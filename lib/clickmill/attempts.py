@@ -55,7 +55,7 @@ def is_done(lake: Lake, run_id: str, job: str, days: Days, made_of: tuple[str, s
     Needs   made_of: config hash and inputs_hash()
     Raises  UsageError when the id is that of another run, or the data are others by now
     """
-    before = lake.read(RUNS).where(F.col("run_id") == run_id).orderBy("started_at").collect()
+    before = sorted(lake.read(RUNS).where(F.col("run_id") == run_id).collect(), key=lambda row: row.started_at)
     others = [row for row in before if (row.job, row.first_date, row.last_date) != (job, days.first, days.last)]
     if others:
         last = Days(others[-1].first_date, others[-1].last_date)

@@ -51,8 +51,7 @@ class Releases:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         # A row or two a release: grows with the days, and with nothing else.
-        found = lake.read(RELEASES).orderBy("number").collect()
-        self.rows = [Release(**row.asDict()) for row in found]
+        self.rows = sorted((Release(**row.asDict()) for row in lake.read(RELEASES).collect()), key=lambda row: row.number)
 
     @property
     def current(self) -> Release | None:

@@ -41,7 +41,7 @@ def clean(
     examined = reused.shuffled(copies.examined(looked_at, WINDOWS), by="_slot", partitions=partitions)
     turned_away = copies.only_copies(examined)
     events = reused.kept(sessions.events(moved, turned_away, WINDOWS).cache())
-    rejects = records.rejects(stream.rejected(moved), turned_away)
+    rejects = records.rejects(copies.rejected(looked_at), turned_away)
     return Cleaned(events, rejects, open_sessions.open_sessions(events, before, examined, WINDOWS, zone=zone))
 
 

@@ -57,7 +57,7 @@ def test_rows_cross_the_network_once_and_no_output_sorts_them_more_than_twice_or
         second_look = plan(spark, copies.examined(of_them, WINDOWS))
         turned_away = copies.only_copies(reused.shuffled(copies.examined(of_them, WINDOWS), by="_slot", partitions=4))
         told = plan(spark, sessions.events(moved, turned_away, WINDOWS))
-        rejects = plan(spark, stream.rejected(moved))
+        rejects = plan(spark, copies.rejected(of_them))
     # All begins with what the one shuffle left, beside which the few copies lie.
     assert (count("Exchange", told), count("Sort", told), count("Window", told)) == (0, 1, 2), told
     assert count("Exchange", second_look) == 0, second_look

@@ -13,22 +13,32 @@ _COMPARED = ("_slot", "_visitor_hash", "copy_key", "copy_window_s", "event_at")
 
 
 def looked_at(stream: DataFrame, windows: Windows, *, zone: str) -> DataFrame:
-    """The few rows of a run that might be copies, or that the next day needs.
+    """The few rows of a run that might be copies, or that the next day needs, and those that are turned away.
 
-    `_has_like` are those whose id, or whose copy key within its window, another row of the visitor has; the others are so near
-    the end of their day that copies may still come or the session may go on.
+    `_has_like` are those whose id, or whose copy key within its window, another row of the visitor has; of the others that
+    are kept so far the day is so near its end that copies may still come or the session may go on.
 
-    Grain   one row per row of the stream that is kept so far; read several times: keep it
+    Grain   one row per row of the stream; read several times: keep it
     Needs   the frame of stream.stream(), shuffled by `_slot`
     """
-    rows = stream.where("_is_kept").drop("_event")
+    rows = stream.drop("_event")
     waits_s = F.greatest(F.lit(max(windows.copy_horizon_s, windows.gap_s)), F.coalesce("copy_window_s", F.lit(0)))
     id_hash = F.xxhash64("site_id", "_owner", "event_id")
     # All rows pass here: they are compared by numbers alone, which finds all likes and hardly a row more, and the rest is one column.
-    is_later = until_day_ends_s(zone) <= waits_s
-    packed = rows.select(*_COMPARED, id_hash.alias("_id_hash"), is_later.alias("_later"), F.struct("*").alias("_row"))
-    found = packed.withColumn("_has_like", _has_like()).where(F.col("_has_like") | F.col("_later"))
-    return found.select("_row.*", "_has_like").select("*", "_record.*").drop("_record", "_reasons")
+    # What is turned away lies apart from its visitor, and is like nothing.
+    is_wanted = F.when(F.col("_is_kept"), until_day_ends_s(zone) <= waits_s).otherwise(True)
+    packed = rows.select(*_COMPARED, id_hash.alias("_id_hash"), is_wanted.alias("_wanted"), F.struct("*").alias("_row"))
+    found = packed.withColumn("_has_like", _has_like()).where(F.col("_has_like") | F.col("_wanted"))
+    return found.select("_row.*", "_has_like").select("*", "_record.*").drop("_record")
+
+
+def rejected(looked_at: DataFrame) -> DataFrame:
+    """The rows that a rule or a clock turned away, with their places and `_reasons`.
+
+    Grain   one row per raw row
+    Needs   the frame of looked_at()
+    """
+    return looked_at.where(~F.col("_is_kept"))
 
 
 def examined(looked_at: DataFrame, windows: Windows) -> DataFrame:
@@ -51,12 +61,14 @@ def examined(looked_at: DataFrame, windows: Windows) -> DataFrame:
     an id that event, or, where (the first row of) it is a near copy, the event
     that it repeats.
 
-    Grain   as in `looked_at`; `_copy` is null for what is kept, and kept_event_id names the event that a copy repeats
+    Grain   as in `looked_at`, less what is turned away; `_copy` is null for what is kept, and kept_event_id names the event
+            that a copy repeats
     Needs   the frame of looked_at()
     Ties    equal times go by source order, then event id
     """
-    judged = _with_kept_event(_near_copies(_id_copies(looked_at.where("_has_like"), windows.copy_horizon_s)))
-    others = looked_at.where(~F.col("_has_like")).withColumn("_copy", F.lit(None).cast("string"))
+    kept = looked_at.where("_is_kept").drop("_reasons")
+    judged = _with_kept_event(_near_copies(_id_copies(kept.where("_has_like"), windows.copy_horizon_s)))
+    others = kept.where(~F.col("_has_like")).withColumn("_copy", F.lit(None).cast("string"))
     return judged.unionByName(others).drop("_has_like")
 
 

@@ -123,7 +123,7 @@ def rejects(rejected: DataFrame, copies: DataFrame) -> DataFrame:
     """Every row that is not kept: rejects with the rules they broke, copies with the event that was kept.
 
     Grain   one row per raw row
-    Needs   rejected: the frame of stream.rejected; copies: the frame of copies.only_copies
+    Needs   rejected: the frame of copies.rejected; copies: the frame of copies.only_copies
     """
     broken = rejected.withColumn("kept_event_id", F.lit(None).cast("string"))
     return _told(broken, "reject").unionByName(_told(copies.withColumn("_reasons", F.array("_copy")), "copy"))

@@ -44,11 +44,3 @@ def stream(rows: DataFrame, carried: DataFrame, windows: Windows, *, partitions:
     # What is turned away meets nobody: a flood of one visitor would all lie in one partition.
     alone = F.when(~F.col("_is_kept"), F.xxhash64("item_pos", *(f"_record.{name}" for name in PLACE)))
     return order.owned(fresh.unionByName(before, allowMissingColumns=True), partitions=partitions, by_itself=alone)
-
-
-def rejected(stream: DataFrame) -> DataFrame:
-    """The rows of the run that a rule or a clock turned away, with their places and reasons.
-
-    Grain   one row per raw row
-    """
-    return stream.where(~F.col("_is_kept")).select("site_id", "event_id", "item_pos", "_record.*")

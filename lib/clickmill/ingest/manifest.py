@@ -130,14 +130,14 @@ def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str,
     counts = {name: sum(one[place] for one in told.values()) for place, name in enumerate(("records", "mapped", "rejected", "rows"))}
     if manifest:
         counts[WAITING] = _waiting(before.unionByName(written))
-    return counts | {f"reason {row.reason}": row["count"] for row in reasons.counted(rows, "problems").orderBy("reason").collect()}
+    return counts | {f"reason {row.reason}": row["count"] for row in sorted(reasons.counted(rows, "problems").collect())}
 
 
 def _waiting(manifest: DataFrame) -> int:
     """Records of the files in the manifest that landed on no day up to now: their days come later."""
     left = F.max("file_record_count") - F.sum("record_count")
-    unsettled = manifest.groupBy(*_FILE).agg(left.alias("left_count")).where("left_count != 0").orderBy(*_FILE).collect()
-    for row in unsettled:
+    unsettled = manifest.groupBy(*_FILE).agg(left.alias("left_count")).where("left_count != 0").collect()
+    for row in sorted(unsettled):
         if row.left_count < 0:
             raise BadData(f"{row.file}: more records were taken than the file has")
     return sum(row.left_count for row in unsettled)

@@ -20,8 +20,8 @@ def counts(lists: DataFrame, without: DataFrame, candidates: DataFrame, choice: 
         F.count_if(F.col("user_id_kind") == "unknown").alias("unknown"),
         F.count_if((F.col("user_id_kind") != "unknown") & (F.col("filled") > 0)).alias("filled_up"),
     ).first()
-    models = choice.groupBy("model").agg(F.count("*").alias("sites"), F.count_if("is_refused").alias("refused")).orderBy("model").collect()
-    sites = {f"sites with lists by {row.model}": row.sites for row in models}
+    models = choice.groupBy("model").agg(F.count("*").alias("sites"), F.count_if("is_refused").alias("refused")).collect()
+    sites = {f"sites with lists by {row.model}": row.sites for row in sorted(models)}
     sites |= {"sites whose models were all refused": sum(row.refused for row in models)}
     personal = candidates.where(F.col("source") != POPULAR).join(F.broadcast(choice), on="site_id", how="inner")
     is_chosen = F.col("source") == F.col("model")
