@@ -25,6 +25,7 @@ bench: setup ## speed and growth of cleaning, the gate, races, truth found at a 
 	@$(IN_ENV) .venv/bin/python -m benchmarks.growth
 	@$(IN_ENV) .venv/bin/python -m benchmarks.gate
 	@$(IN_ENV) .venv/bin/python -m benchmarks.races
+	@$(IN_ENV) .venv/bin/python -m benchmarks.start
 	@$(IN_ENV) .venv/bin/python -m benchmarks.truth
 	@$(if $(GOWALLA),$(IN_ENV) .venv/bin/python -m benchmarks.gowalla '$(GOWALLA)',echo 'benchmarks.gowalla was left out: give its folder by GOWALLA=')
 

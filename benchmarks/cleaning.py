@@ -49,7 +49,7 @@ def main(rows: int = 10_000_000, rounds: int = 5) -> None:
     columns = ["who", "seconds (median, min to max)", "ours / it", "goal", "met", "MB shuffled", "MB spilled", "GB of memory"]
     wide = [name for name, found in costs.items() if measure.spread(found) > 0.15]
     notes = [
-        f"One day, {rounds} rounds that took turns after one to warm up. Ours: bots, then cleaning with rejects and what stays open"
+        f"One day, {rounds} rounds that took turns after two to warm up. Ours: bots, then cleaning with rejects and what stays open"
         " overnight; the gate is not in it. Floor: scan, one shuffle by visitor, one sort, write. Usual: dropDuplicates, lag, running"
         " sum, bots by group and join; it keeps near copies and writes no rejects. All three write with the same settings of Delta and"
         " Parquet. DuckDB: the same rows as ours, checked by id, session, gap, dwell and bot; it writes Parquet.",

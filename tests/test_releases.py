@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+import clickmill
 from builders import DAY, NEXT_DAY
 from clickmill import audit, config, execution, locks, releases
 from clickmill.contracts.days import Days
@@ -132,6 +133,24 @@ def test_a_rollback_brings_back_all_tables_of_a_release_and_can_be_undone(lake, 
         by_hand(lake, lambda known, hold: releases.rollback(known, hold, second))
     with pytest.raises(UsageError, match="no release is called r9; there are"):
         by_hand(lake, lambda known, hold: releases.rollback(known, hold, "r9"))
+
+
+def test_after_a_rollback_the_day_is_told_as_it_is_served_and_by_the_run_that_made_it(lake, conf) -> None:
+    first = publish(lake, conf, publishes(2, without=1))
+    publish(lake, conf, publishes(3))
+    by_hand(lake, lambda known, hold: releases.rollback(known, hold, first))
+    admitted = Ledger(lake).admitted(RECOMMENDATIONS)[DAY]
+    assert (admitted.run_id, admitted.row_count) == (first, 2) == (first, lake.read(RECOMMENDATIONS).count())
+    assert admitted.version == lake.head(RECOMMENDATIONS)
+    note = lake.note(RECOMMENDATIONS)
+    assert (note["run_id"], note["release_id"], note["code_version"]) == (first, first, clickmill.__version__)
+
+
+def test_a_served_table_that_was_made_to_ask_more_of_its_readers_is_not_served_again(lake, conf) -> None:
+    publish(lake, conf, publishes(2, without=1))
+    lake.spark.sql(f"alter table delta.`{lake.path(RECOMMENDATIONS)}` set tblproperties ('delta.enableDeletionVectors' = true)")
+    with pytest.raises(GateRefused, match="recommendations_v1: readers need version 3 of the protocol, at most 1 may be asked of them"):
+        publish(lake, conf, publishes(3), DAY)
 
 
 def test_older_lists_do_not_take_the_place_of_newer_ones(lake, conf) -> None:

@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from clickmill import session
+from clickmill import notebook, session
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.properties import set_for
 
 AN_OLDER_PYTHON = """
@@ -48,6 +52,21 @@ def test_executors_that_differ_stop_the_run_in_one_line_before_a_table_is_touche
     assert ended.returncode == 1 and len(errors) == 1 and said in errors[0]
     assert "Traceback" not in ended.stderr + ended.stdout
     assert not (tmp_path / "lake").exists()
+
+
+def test_a_session_and_a_process_that_live_in_another_zone_are_brought_to_utc(spark: SparkSession, monkeypatch) -> None:
+    spark.conf.set("spark.sql.session.timeZone", "America/New_York")
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    noon = local_frame(spark, [(datetime(2024, 5, 16, 12),)], "at timestamp")
+    assert noon.select(F.unix_seconds("at")).first()[0] == 1_715_875_200, "what would be stored: 16:00 in UTC"
+    for begins in (lambda: notebook.opened({"spark": spark}, {}), lambda: session.started("x").__enter__()):
+        spark.conf.set("spark.sql.session.timeZone", "America/New_York")
+        monkeypatch.setattr(sys, "argv", ["notebook.py"])
+        begins()
+        noon = local_frame(spark, [(datetime(2024, 5, 16, 12),)], "at timestamp")
+        assert noon.select(F.unix_seconds("at")).first()[0] == 1_715_860_800
+        assert spark.sql("select timestamp '2024-05-16 12:00:00' as at").select(F.unix_seconds("at")).first()[0] == 1_715_860_800
 
 
 def test_properties_of_a_job_hold_for_its_length_and_are_put_back(spark: SparkSession) -> None:

@@ -10,11 +10,13 @@ import pytest
 
 from builders import DAY, frame
 from clickmill import commits, config, execution, locks, releases, vacuum
+from clickmill.contracts import faults
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, TableHeld
-from clickmill.contracts.tables import RECOMMENDATIONS, SERVED, USERS_WITHOUT_LIST
+from clickmill.contracts.tables import RECOMMENDATIONS, SERVED, USERS_WITHOUT_LIST, VALUE_RANGES
 from clickmill.folders import LocalFolder
 from clickmill.lake import Lake
+from clickmill.ledger import Ledger
 from clickmill.releases import Releases
 from released import listed, publishes
 
@@ -84,6 +86,34 @@ def test_a_checkpoint_of_which_a_part_is_missing_shortens_no_log(tmp_path: Path)
     assert commits.shorten(log, 3) == 1 and log.names("0")[0] == f"{1:020d}.checkpoint.parquet"
     log.create(parts[1], "")
     assert commits.shorten(log, 3) == 3 and log.names("0") == [*parts, names[3]]
+
+
+def test_a_table_of_which_every_run_was_refused_can_still_be_written_after_it(lake, conf) -> None:
+    lake.ensure(VALUE_RANGES, {})
+    bounds = {"site_id": "shop", "event_date": DAY, "event_type": "purchase", "measure": "price", "row_count": 9, "low": 1.0, "high": 9.0}
+    for n in range(11):  # so many that there is a checkpoint, from which on the log would do
+        lake.write(frame(lake.spark, VALUE_RANGES, [bounds]), VALUE_RANGES, Days(DAY, DAY), {"run_id": str(n)})
+    vacuum.sweep(lake, conf, "sweep")
+    assert Ledger(lake).recover(VALUE_RANGES, {"run_id": "next"}) and lake.read(VALUE_RANGES).count() == 0
+
+
+@pytest.mark.parametrize("point", ["vacuum.expired", "vacuum.swept"])
+def test_a_sweep_that_fails_on_the_way_is_brought_to_its_end_by_the_next(lake, conf, monkeypatch, point: str) -> None:
+    for n in range(4):
+        publish(lake, conf, 0, users=n + 1)
+    whole = Lake(lake.spark, shutil.copytree(lake.root, f"{lake.root}-copy"))
+    vacuum.sweep(whole, conf, "sweep")
+
+    def fails() -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as armed, pytest.raises(OSError, match="Input/output"):
+        armed.setitem(faults.armed, point, fails)
+        vacuum.sweep(lake, conf, "fails")
+    vacuum.sweep(lake, conf, "again")
+    assert [(row.number, row.release_id) for row in Releases(lake).rows] == [(row.number, row.release_id) for row in Releases(whole).rows]
+    for table in SERVED:
+        assert parquet(lake, table) == parquet(whole, table) and commits.versions(lake.log(table)) == commits.versions(whole.log(table))
 
 
 def test_files_that_a_killed_run_left_go_when_they_are_old_enough_and_by_nothing_else(lake, conf) -> None:

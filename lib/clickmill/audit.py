@@ -23,13 +23,13 @@ def faults(
 ) -> list[str]:
     """What speaks against a release whose rows hold all rules: one line each.
 
-    Its tables ask more of a reader than READER_VERSION; a table has more rows than `row_count_band` times those of the
-    release that is served, or fewer than the same part of them, in all or of one site; a site's lists are proven to reach
-    less than `model_floor` of what they did: the upper end of the interval lies below.
+    Its tables, as staged or as served, ask more of a reader than READER_VERSION; a table has more rows than
+    `row_count_band` times those of the release that is served, or fewer than the same part of them, in all or of one
+    site; a site's lists are proven to reach less than `model_floor` of what they did: the upper end of the interval lies below.
     """
-    told = [
-        f"{name}: {found}" for name in draft.staged_versions if (found := lake.asks_of_readers(BY_NAME[name].staging(), READER_VERSION))
-    ]
+    moved = [BY_NAME[name] for name in draft.staged_versions]
+    demands = ((table, lake.asks_of_readers(one, READER_VERSION)) for table in moved for one in (table.staging(), table))
+    told = sorted({f"{table.name}: {found}" for table, found in demands if found})
     if before is None:
         return told
     for name, count in draft.row_counts.items():

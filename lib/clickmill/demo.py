@@ -154,7 +154,9 @@ def _show(lake: Lake, folder: Path, days: Days) -> None:
     terminal.out.rule("models, judged by users with a history")
     _show_models(lake, days)
     terminal.out.rule(f"recommendations of {SHOWN_USERS} users")
-    _show_users(lake)
+    served = Releases(lake).current
+    if served is not None:
+        _show_users(lake, served.as_of_date)
     terminal.out.rule("where things are")
     terminal.out.print(f"tables     {folder}/lake/<layer>/<table>   (clickmill show TABLE --lake {folder}/lake)")
     terminal.out.print(f"checks     {log.folder()}/data_docs/<table>.html\nlogs       {log.folder()}/clickmill.log")
@@ -180,12 +182,12 @@ def _show_truth(lake: Lake, folder: str, conf: config.Config, days: Days) -> Non
     terminal.out.print(grid)
 
 
-def _show_users(lake: Lake) -> None:
+def _show_users(lake: Lake, as_of: date) -> None:
     """Users who bought the most, so that there is a history to compare with; titles where the shop has an item table.
 
     By events alone the first would be machines that no rule knows: these look and do not buy.
     """
-    lists = lake.read(RECOMMENDATIONS).where(F.col("rank") <= SHOWN_ITEMS)
+    lists = lake.read(RECOMMENDATIONS).where((F.col("as_of_date") == F.lit(as_of)) & (F.col("rank") <= SHOWN_ITEMS))
     for row in lists.select("site_id", "policy").distinct().orderBy("site_id").collect():
         terminal.out.print(f"site {row.site_id}: {row.policy}", markup=False)
     known = lists.where("user_id_kind != 'unknown'").select("user_id").distinct()

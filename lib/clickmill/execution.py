@@ -64,9 +64,9 @@ def _publishes(job: Job) -> bool:
 
 
 def config_hash(job: Job, conf: Config) -> str:
-    """Hash of what the job's rows depend on: the sections that it names, else all but those of the place, and its tables' rules."""
+    """Hash of what the job's rows depend on: the sections that it names, else all but those of the place, its tables' columns and rules."""
     everything = [name for name in type(conf).model_fields if name not in _OF_THE_PLACE]
-    rules = "".join(suite.text(table) for table in job.WRITES)
+    rules = "".join(table.schema.simpleString() + suite.text(table) for table in job.WRITES)
     return hashlib.md5(f"{conf.hash_of(*getattr(job, 'CONFIG', everything))} {rules}".encode()).hexdigest()[:12]
 
 

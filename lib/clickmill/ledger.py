@@ -13,6 +13,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
+import clickmill
 from clickmill import locks
 from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.table import Table
@@ -105,4 +106,4 @@ def enter(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]], run_id: s
     Raises  TableHeld when others kept it for minutes
     """
     with locks.waited_for(lake.locks(), LEDGER, run_id):
-        lake.append_rows(table, rows, {"run_id": run_id})
+        lake.append_rows(table, rows, {"run_id": run_id, "code_version": clickmill.__version__})

@@ -104,7 +104,8 @@ def opened(given: Mapping[str, Any], widgets: Mapping[str, str]) -> Notebook:
         typed = {name: str(dbutils.widgets.get(name)) for name in labels}
     else:
         typed = _typed(sys.argv[1:], labels)
-    spark = given.get("spark") or SparkSession.getActiveSession() or session.build("clickmill notebook")
+    there = given.get("spark") or SparkSession.getActiveSession()
+    spark = session.in_utc(there) if there else session.build("clickmill notebook")
     root = typed["lake"].strip()
     conf = config.load(typed["env"].strip() or ("databricks" if dbutils is not None else "local"), {"lake.root": root} if root else {})
     lake = Lake(spark, conf.lake.root)

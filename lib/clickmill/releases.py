@@ -200,7 +200,8 @@ def _brought(releases: Releases, hold: Hold, approved: Release) -> Release:
 
 def _bring(lake: Lake, table: Table, approved: Release, note: dict[str, object]) -> None:
     if table.name in approved.restored_versions:
-        lake.restore(table, approved.restored_versions[table.name], note)
+        version = approved.restored_versions[table.name]
+        lake.restore(table, version, {**lake.note(table, version), **note})
         return
     staged, version = table.staging(), approved.staged_versions[table.name]
     rows = lake.read(staged, version).where(F.col(str(table.day)) == F.lit(approved.as_of_date))
@@ -209,10 +210,10 @@ def _bring(lake: Lake, table: Table, approved: Release, note: dict[str, object])
 
 
 def _admit(lake: Lake, served: Release, versions: Mapping[str, int]) -> None:
-    """Enter the day of each table that was staged, made of what its run read; a rollback makes no day."""
+    """Enter the day of each table that came to the readers, made of what the run read that made it first."""
     admissions = []
-    for name, version in served.staged_versions.items():
-        table, note = BY_NAME[name], lake.note(BY_NAME[name].staging(), version)
+    for name in served.staged_versions or served.restored_versions:
+        table, note = BY_NAME[name], lake.note(BY_NAME[name], versions[name])
         rows = lake.read(table, versions[name]).where(F.col(str(table.day)) == F.lit(served.as_of_date))
         fact = next(iter(facts_by_day(rows, table)), DayFacts(served.as_of_date, "0", 0))
         made = (note["job"], note["run_id"], note["code_version"], note["config_hash"], note["made_of"])

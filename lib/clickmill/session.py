@@ -7,6 +7,7 @@ same file, conf/spark/local.conf.
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -15,7 +16,6 @@ from pyspark.sql import SparkSession
 
 from clickmill import config
 from clickmill.contracts import resources
-from clickmill.contracts.errors import UsageError
 
 DELTA_PACKAGE = "io.delta:delta-spark_2.13:4.0.1"
 
@@ -24,7 +24,7 @@ DELTA_PACKAGE = "io.delta:delta-spark_2.13:4.0.1"
 def started(app_name: str) -> Iterator[SparkSession]:
     """The session of this process: one that is there already is used and left alive, else one is built and stopped."""
     there = SparkSession.getActiveSession()
-    spark = there or build(app_name)
+    spark = in_utc(there) if there else build(app_name)
     try:
         yield spark
     finally:
@@ -46,9 +46,17 @@ def build(app_name: str, extra: Mapping[str, str] | None = None) -> SparkSession
         conf.set("spark.jars.ivy", str(config.cache_folder() / "ivy"))
     for key, value in (extra or {}).items():
         conf.set(key, value)
-    spark = SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate()
-    if spark.conf.get("spark.sql.session.timeZone") != "UTC":
-        raise UsageError("spark.sql.session.timeZone must be UTC: every stored instant is UTC; see conf/spark/")
+    return in_utc(SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate())
+
+
+def in_utc(spark: SparkSession) -> SparkSession:
+    """A session, whoever started it, that reads and writes every instant in UTC, and so does Python, through which the ledger goes.
+
+    In another zone each time without an offset would be taken for one of that zone, and nobody would be told.
+    """
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    os.environ["TZ"] = "UTC"
+    time.tzset()
     return spark
 
 

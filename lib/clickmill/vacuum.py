@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from clickmill import commits, locks, log
 from clickmill.config import Config
+from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.properties import set_for
 from clickmill.contracts.table import Table
@@ -34,7 +35,7 @@ class Swept:
 def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
     """Remove the files of every table that no version that is still needed has, and that are older than `lake.keep_hours`.
 
-    Needed are the newest version, the last admitted one, and of served tables and
+    Needed are the newest version, the last admitted one or the empty table, and of served tables and
     the tables that they are staged in those of the releases that can be restored
     or were refused lately. Releases beyond the newest `releases.keep` can no longer
     be restored then, and are not listed any more.
@@ -47,6 +48,7 @@ def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
         releases = Releases(lake)
         finish(releases, hold)
         _expire(releases, conf.releases.keep)
+        faultpoint("vacuum.expired")
         ledger, swept = Ledger(lake), []
         for table in tables:
             kept = frozenset(_needed(table, releases, ledger))
@@ -54,6 +56,7 @@ def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
             # Every run writes to the tables of the ledger, for a moment.
             with locks.waited_for(lake.locks(), LEDGER, run_id) if table.layer == "ops" else nullcontext():
                 file_count = remove_unneeded(lake, table, kept, keep_hours=conf.lake.keep_hours)
+            faultpoint("vacuum.swept")
             log_count = commits.shorten(lake.log(table), min(kept, default=lake.head(table)))
             swept.append(Swept(table, file_count, log_count, kept))
             log.bound(run_id=run_id, table=table.name).info("swept", files=file_count, logs=log_count)
@@ -99,4 +102,5 @@ def _needed(table: Table, releases: Releases, ledger: Ledger) -> Iterable[int]:
         return {row.versions[table.name] for row in releases.listed() if table.name in row.versions}
     if table.of:
         return {row.staged_versions[table.of] for row in releases.refused() if table.of in row.staged_versions}
-    return {ledger.version(table)} if table.day is not None and ledger.admitted(table) else set()
+    # Before the first admission that is the empty table: what a refused run wrote is undone by going back to it.
+    return {ledger.version(table)} if table.day is not None else set()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -11,11 +12,11 @@ from pyspark.sql import functions as F
 from benchmarks import measure
 from builders import DAY, frame, raw_event
 from clean.pipeline import WINDOWS, spread
-from clickmill import reused, river
-from clickmill.clean import copies, order, records, sessions, stream
+from clickmill import quality, reused, river
+from clickmill.clean import bots, copies, order, ranges, records, sessions, stream
 from clickmill.contracts.days import Days
 from clickmill.contracts.properties import set_for
-from clickmill.contracts.tables import OPEN_SESSIONS, RAW_EVENTS
+from clickmill.contracts.tables import BOTS, EVENTS, OPEN_SESSIONS, RAW_EVENTS, VALUE_RANGES
 
 
 @pytest.mark.parametrize("partitions", [1, 7, 40])
@@ -65,6 +66,27 @@ def test_rows_cross_the_network_once_and_no_output_sorts_them_more_than_twice_or
     assert (count("Exchange", first_look), count("Sort", first_look)) == (0, 2), first_look
     assert (count("Exchange", rejects), count("Sort", rejects)) == (0, 0), rejects
     assert not re.search("Python|Arrow|Pandas", told + first_look + second_look + rejects)
+
+
+def test_what_rows_are_judged_by_is_brought_to_them_and_no_step_leaves_compiled_code(spark: SparkSession) -> None:
+    raw = frame(spark, RAW_EVENTS, [raw_event("10:00", event_id=f"e{n}", visitor=f"v{n % 3}") for n in range(9)]).cache()
+    bot = {"site_id": "shop", "event_date": DAY, "visitor_id": "v1", "rules": ["rate"], "event_count": 2000}
+    bot |= {"peak_minute_count": 9, "active_hour_count": 2, "item_count": 1}
+    fence = {"site_id": "shop", "event_date": DAY - timedelta(days=1), "event_type": "item_view", "measure": "price", "row_count": 99}
+    # As large as can be told beforehand: what is broadcast is so because the code asks for it.
+    settings = {"spark.sql.autoBroadcastJoinThreshold": "-1", "spark.sql.adaptive.enabled": "false"}
+    settings |= {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+    with set_for(spark, settings):
+        bounds = ranges.bounds(frame(spark, VALUE_RANGES, [fence | {"low": 1.0, "high": 9.0}]), Days(DAY, DAY), range_days=28, min_rows=30)
+        taken = records.of_days(raw, Days(DAY, DAY), zone="UTC", lateness_days=2, future_tolerance_s=3600)
+        rows = bots.with_verdict(ranges.with_outliers(records.filled(taken, fill={"quantity": 1}), bounds), frame(spark, BOTS, [bot]))
+        judged = records.judged(rows, quality.broken_rules(rows, EVENTS))
+        told = plan(spark, stream.stream(judged, frame(spark, OPEN_SESSIONS, []), WINDOWS, partitions=4))
+    assert (count("BroadcastHashJoin", told), len(re.findall(r"\w+Join", told))) == (2, 2), told
+    # The one shuffle is that of the few fences; the one step of the rows begins where they are read.
+    assert count("Exchange", told) == 1 and not re.search("Python|Arrow|Pandas", told), told
+    of_rows = set(re.findall(r"(?m)\*\((\d+)\) (?:Project|Filter|BroadcastHashJoin)", told.partition("BroadcastExchange")[0]))
+    assert len(of_rows) == 1, told
 
 
 def test_rows_that_are_turned_away_do_not_crowd_the_partition_of_their_visitor(spark: SparkSession) -> None:

@@ -9,12 +9,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, StructField, StructType
 from typer.testing import CliRunner
 
 from clickmill import cli, config, execution, locks, terminal
+from clickmill.clean import ranges
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused
-from clickmill.contracts.tables import EVENTS
+from clickmill.contracts.tables import EVENTS, VALUE_RANGES
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 from clickmill.releases import Releases
@@ -36,7 +39,7 @@ class Told:
     served: dict[str, str] = field(default_factory=dict)
 
 
-def prepared(heading: str, lake: Lake, folder: Path, names: dict[str, str]) -> None:
+def prepared(heading: str, lake: Lake, folder: Path, names: dict[str, str], patch: pytest.MonkeyPatch) -> None:
     """What has happened before a person turns to a section."""
     if heading == "A late landing":
         events = [line("late-2", "2024-05-18T21:00:00Z", "u4", item_id="t3"), line("new", "2024-05-19T09:00:00Z", "u4", item_id="t4")]
@@ -51,6 +54,11 @@ def prepared(heading: str, lake: Lake, folder: Path, names: dict[str, str]) -> N
     if heading == "A stuck lock":
         newest = lake.locks().names("clean.bots.")[-1]
         lake.locks().replace(newest, json.dumps(asdict(locks._me("killed")) | {"pid": 2**22 + 1}))
+    if heading == "Upgrading a contract":
+        added = StructField("middle", DoubleType(), True, {"comment": "Between low and high", "personal": "none"})
+        patch.setitem(VALUE_RANGES.__dict__, "schema", StructType([*VALUE_RANGES.schema.fields, added]))
+        made = ranges._ranges
+        patch.setattr(ranges, "_ranges", lambda *asked: made(*asked).withColumn("middle", F.sqrt(F.col("low") * F.col("high"))))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +79,7 @@ def told(spark, ran, tmp_path_factory) -> Told:
         patch.chdir(folder)
         for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
             heading = section.splitlines()[0]
-            prepared(heading, found.lake, folder, found.names)
+            prepared(heading, found.lake, folder, found.names, patch)
             lines.clear()
             for command in "".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL)).splitlines():
                 words = [found.names.get(word, word) for word in shlex.split(command)]
@@ -118,6 +126,13 @@ def test_lineage_leads_to_the_files(told) -> None:
 
 def test_the_lock_of_a_dead_run_is_taken_over(told) -> None:
     assert "[bold]find_bots[/bold] 2024-05-18:" in told.lines["A stuck lock"][0]
+
+
+def test_a_column_that_a_contract_gained_is_there_for_the_days_that_were_made_anew(told) -> None:
+    rows = told.lake.spark.read.format("delta").load(told.lake.path(VALUE_RANGES))
+    has_it = {row.event_date.day: row.n for row in rows.groupBy("event_date").agg(F.count("middle").alias("n")).collect()}
+    assert has_it[16] == has_it[17] == 0 and has_it[18] > 0
+    assert any("clean.value_ranges" in one and "rules" in one for one in told.lines["Upgrading a contract"])
 
 
 def test_vacuum_leaves_what_is_read(told) -> None:
