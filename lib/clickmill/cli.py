@@ -48,7 +48,7 @@ def flow(mermaid: Annotated[Path | None, typer.Option(help="Write the river as a
     """Draw the river, as READS and WRITES of the jobs say."""
     if mermaid is not None and not mermaid.parent.is_dir():
         raise UsageError(f"{mermaid}: there is no such folder; make it first")
-    terminal.out.print(river.text(), markup=False)
+    terminal.out.print(river.text())
     if mermaid is not None:
         mermaid.write_text(river.mermaid(), encoding="utf-8")
 
@@ -94,7 +94,7 @@ def simulate(
         raise UsageError(f"{out} or {landing.truth_beside(out)} is there already; name a new folder")
     with terminal.progress(), session.started("clickmill simulate") as spark:
         made = landing.write(spark, seed=seed, days=days, events=events, out=out)
-    terminal.out.print(f"{made.deliveries:,} lines of {made.users:,} users in {made.landing}; the truth is in {made.truth}", markup=False)
+    terminal.out.print(f"{made.deliveries:,} lines of {made.users:,} users in {made.landing}; the truth is in {made.truth}")
 
 
 @app.command()
@@ -110,7 +110,8 @@ def doctor(env: job.EnvOption = "local") -> None:
     except Exception as error:
         findings.append(health.not_started(type(error).__name__, log.trace(error)))
     for one in findings:
-        terminal.out.print(f"{'[green]well[/green]' if one.is_well else '[red]ill [/red]'}  {one.question:<20} {one.answer}")
+        how = ("green", "well") if one.is_well else ("red", "ill ")
+        terminal.out.print(terminal.styled(*how, f"  {one.question:<20} {one.answer}"))
     ill = [one.question for one in findings if not one.is_well]
     if ill:
         raise ClickmillError(f"not fit: {', '.join(ill)}")

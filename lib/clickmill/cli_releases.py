@@ -72,7 +72,7 @@ def explain(release: ReleaseArgument, env: job.EnvOption = "local", lake: job.La
         row, current = known.named(release), known.current
         terminal.out.print(f"release {row.release_id} of {row.as_of_date}: {row.state} at {row.entered_at:%Y-%m-%d %H:%M:%S} UTC")
         if row.reason:
-            terminal.out.print(row.reason, markup=False)
+            terminal.out.print(row.reason)
         grid = terminal.grid("table", "rows", "served now", "version", right=("rows", "served now", "version"))
         for name, version in (row.staged_versions if row.state == releases.REFUSED else row.versions).items():
             served = current.row_counts.get(name, 0) if current else 0
@@ -80,13 +80,11 @@ def explain(release: ReleaseArgument, env: job.EnvOption = "local", lake: job.La
         terminal.out.print(grid)
         for site, reached in sorted(row.reached.items()):
             before = current.reached.get(site) if current else None
-            terminal.out.print(
-                f"site {site}: NDCG {reached:.4f}, served now {'unknown' if before is None else f'{before:.4f}'}", markup=False
-            )
+            terminal.out.print(f"site {site}: NDCG {reached:.4f}, served now {'unknown' if before is None else f'{before:.4f}'}")
         if row.state == releases.REFUSED:
             for name, version in row.staged_versions.items():
                 staged = there.path(BY_NAME[name].staging())
-                terminal.out.print(f"its rows: SELECT * FROM delta.`{staged}` VERSION AS OF {version}", markup=False)
+                terminal.out.print(f"its rows: SELECT * FROM delta.`{staged}` VERSION AS OF {version}")
 
 
 @job.command
@@ -105,7 +103,7 @@ def sql(
             raise UsageError("no release is served yet")
         if query is None:
             for line in querying.statements(there, chosen):
-                terminal.out.print(line, markup=False)
+                terminal.out.print(line)
             return
         rows = querying.query(there, ledger, chosen, query)
         terminal.show_rows(rows.columns, [tuple(row) for row in rows.limit(limit).collect()])
@@ -119,4 +117,4 @@ def _held(lake: Lake) -> Iterator[tuple[Releases, locks.Hold]]:
 
 
 def _show_served(release: Release) -> None:
-    terminal.out.print(f"release {release.release_id} of {release.as_of_date} is served: {release.reason}", markup=False)
+    terminal.out.print(f"release {release.release_id} of {release.as_of_date} is served: {release.reason}")

@@ -56,7 +56,7 @@ def status(env: job.EnvOption = "local", lake: job.LakeOption = None, limit: Lim
         found = staleness.stale(river.jobs(), conf, ledger)
         for one in found[:limit]:
             kind = "older" if one.frozen else "stale"
-            terminal.out.print(f"{kind:<13}{one.table:<28} {one.day}  {'; '.join(one.reasons)}", markup=False)
+            terminal.out.print(f"{kind:<13}{one.table:<28} {one.day}  {'; '.join(one.reasons)}")
         if len(found) > limit:
             terminal.out.print(f"and {len(found) - limit} more; --limit shows them")
         terminal.out.print(f"{len(found)} stale days among {len(ledger.days)} admitted ones")
@@ -108,7 +108,7 @@ def sweep(env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
         for swept in vacuum.sweep(there, conf, execution.new_run_id()):
             older = f"; {len(swept.kept)} versions are kept for releases and readers" if swept.kept else ""
             removed = f"{swept.file_count:,} files removed" + (f", {swept.log_count:,} of its log" if swept.log_count else "")
-            terminal.out.print(f"{swept.table.name:<32} {removed}{older}", markup=False)
+            terminal.out.print(f"{swept.table.name:<32} {removed}{older}")
 
 
 def named(name: str) -> Table:

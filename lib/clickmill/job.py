@@ -12,7 +12,6 @@ from typing import Annotated, Any, ParamSpec, cast
 import typer
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from rich.markup import escape
 from typer.exceptions import TyperException
 
 import clickmill
@@ -90,7 +89,7 @@ def command_line(app: typer.Typer) -> None:
         code = UsageError.exit_code
         mistake = " ".join(error.format_message().split())
         if mistake:  # without any argument there is none, and the help has been shown
-            terminal.err.print(f"[red]error[/red] {escape(mistake.rstrip('.'))}; --help names the arguments")
+            _show_error(f"{mistake.rstrip('.')}; --help names the arguments")
     except typer.Abort:
         code = 1
     raise SystemExit(code if isinstance(code, int) else 0)
@@ -177,7 +176,7 @@ def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:
     lake = Lake(spark, conf.lake.root)
     ledger = Ledger(lake)
     landing = ingest.due(spark, conf.source(), conf.landing.path, days, table=job.WRITES[0]) if hasattr(job, "TAKES") else []
-    terminal.out.print(f"[bold]{execution.name_of(job)}[/bold] {days} would read")
+    terminal.out.print(terminal.styled("bold", execution.name_of(job), f" {days} would read"))
     if landing:
         terminal.out.print(f"  {len(landing):,} landing files of {conf.landing.source} that may hold records of these days")
     for read in job.READS:
@@ -209,12 +208,16 @@ def told(action: Callable[[], None]) -> None:
     try:
         action()
     except ClickmillError as error:
-        terminal.err.print(f"[red]error[/red] {escape(str(error))}")
+        _show_error(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        terminal.err.print("[red]error[/red] stopped by hand; nothing that was not admitted is read by anyone")
+        _show_error("stopped by hand; nothing that was not admitted is read by anyone")
         raise typer.Exit(1) from None
     except Exception as error:
         kind = error.getCondition() if isinstance(error, PySparkException) else None
-        terminal.err.print(f"[red]error[/red] unexpected {kind or type(error).__name__}; the whole trace is in {log.trace(error)}")
+        _show_error(f"unexpected {kind or type(error).__name__}; the whole trace is in {log.trace(error)}")
         raise typer.Exit(1) from None
+
+
+def _show_error(line: str) -> None:
+    terminal.err.print(terminal.styled("red", "error", f" {line}"))
