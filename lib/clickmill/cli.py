@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from clickmill import cli_releases, cli_sources, cli_tables, config, job, log, river, session, terminal
 from clickmill import doctor as health
+from clickmill.contracts import given
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.tables import USER_EVALUATIONS
 from clickmill.metrics import evaluation
@@ -62,6 +63,7 @@ def compare(
     lake: job.LakeOption = None,
 ) -> None:
     """Compare two evaluated model runs over the same users, with paired intervals of 95 %."""
+    first, second = given.name("RUN", first), given.name("RUN", second)
     with cli_tables.opened(env, lake) as (there, ledger, _):
         users = there.read(USER_EVALUATIONS, ledger.version(USER_EVALUATIONS))
         runs = [users.where(F.col("model_run_id") == name) for name in (first, second)]
@@ -90,6 +92,7 @@ def simulate(
 ) -> None:
     """Write landing files as the systems of a shop would, dirt included, and what is true of them."""
     log.configure(config.load(env).run.log_folder)
+    job.folder("--out", out)
     if Path(out).exists() or Path(landing.truth_beside(out)).exists():
         raise UsageError(f"{out} or {landing.truth_beside(out)} is there already; name a new folder")
     with terminal.progress(), session.started("clickmill simulate") as spark:

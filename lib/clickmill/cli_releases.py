@@ -8,6 +8,7 @@ import typer
 
 from clickmill import execution, job, locks, querying, releases, terminal
 from clickmill.cli_tables import LimitOption, opened
+from clickmill.contracts import given
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.tables import BY_NAME, SERVED
 from clickmill.lake import Lake
@@ -48,6 +49,7 @@ def rollback(
     lake: job.LakeOption = None,
 ) -> None:
     """Serve an earlier release again, all its tables."""
+    to = given.name("--to", to)
     with opened(env, lake) as (there, _, _), _held(there) as (known, hold):
         _show_served(releases.rollback(known, hold, to))
 
@@ -60,6 +62,7 @@ def accept(
     lake: job.LakeOption = None,
 ) -> None:
     """Serve a release that was refused for its size or for what its models reach, after a look at it."""
+    release = given.name("RELEASE", release)
     with opened(env, lake) as (there, _, _), _held(there) as (known, hold):
         _show_served(releases.accept(known, hold, release, because))
 
@@ -67,6 +70,7 @@ def accept(
 @job.command
 def explain(release: ReleaseArgument, env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
     """Say what a release holds, beside the one that is served, why it was refused, and where its rows are."""
+    release = given.name("RELEASE", release)
     with opened(env, lake) as (there, _, _):
         known = Releases(there)
         row, current = known.named(release), known.current
@@ -96,6 +100,10 @@ def sql(
     lake: job.LakeOption = None,
 ) -> None:
     """Query the tables of one release, each at its version of that release; without a query, print what pins them for other engines."""
+    if release is not None:
+        given.name("--release", release)
+    if query is not None:
+        querying.must_be_one(query)
     with opened(env, lake) as (there, ledger, _):
         known = Releases(there)
         chosen = known.restorable(release) if release else known.current

@@ -40,6 +40,7 @@ def check_source(
     conf = config.load(env)
     log.configure(conf.run.log_folder)
     one = config.source(name)
+    job.must_be_there(file, env)
     with terminal.progress(), session.started("clickmill sources check") as spark, set_for(spark, ingest.SPARK_CONF):
         report = check.check(spark, one, file, zone=conf.shop.zone)
     for line in report.lines():

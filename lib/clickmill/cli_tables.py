@@ -13,7 +13,7 @@ from clickmill.contracts.tables import ALL, BY_NAME
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
-LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows to show.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="Rows to show.")]
 TableArgument = Annotated[str, typer.Argument(metavar="TABLE")]
 
 

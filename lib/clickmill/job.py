@@ -15,8 +15,9 @@ from pyspark.sql import DataFrame, SparkSession
 from typer.exceptions import TyperException
 
 import clickmill
-from clickmill import attempts, config, execution, flow, log, session, terminal
+from clickmill import config, execution, flow, log, session, terminal
 from clickmill.config import Config
+from clickmill.contracts import given
 from clickmill.contracts.days import EARLIEST, LATEST, Days
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.reached import Reached
@@ -96,9 +97,34 @@ def command_line(app: typer.Typer) -> None:
 
 
 def overrides(source: str | None, path: str | None, lake: str | None) -> dict[str, Any]:
-    """The config keys that the command line changes."""
-    given = {"landing.source": source, "landing.path": path, "lake.root": lake}
-    return {key: value for key, value in given.items() if value is not None}
+    """The config keys that the command line changes.
+
+    Raises  UsageError when the root of the lake is none
+    """
+    changes = {"landing.source": source, "landing.path": path, "lake.root": None if lake is None else folder("--lake", lake)}
+    return {key: value for key, value in changes.items() if value is not None}
+
+
+def folder(option: str, path: str) -> str:
+    """A folder of the command line.
+
+    Raises  UsageError when it is none
+    """
+    try:
+        return given.folder(path)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def must_be_there(path: str, env: str) -> None:
+    """Make sure that there is something to read, as far as this machine can tell: of a pattern that Python has not, Java tells.
+
+    Raises  UsageError when there is nothing
+    """
+    if not path:
+        raise UsageError("nothing to read: expected a file, folder or glob, not an empty name")
+    if env in _OF_THIS_MACHINE and "://" not in path and not set(path) & set("[{\\") and not glob.glob(path):
+        raise UsageError(f"{path}: there is no such file or folder, and no file fits it")
 
 
 def day_range(first: str, last: str | None) -> Days:
@@ -123,8 +149,8 @@ def _day(text: str) -> date:
 
 def perform(job: Job, env: str, days: Days, changes: dict[str, Any], *, run_id: str | None = None, dry_run: bool = False) -> None:
     """Run one job over some days, whether they are up to date or not, and show what it did."""
-    run_id = run_id and attempts.checked(run_id)
-    with _begun(execution.name_of(job), env, changes, dry_run=dry_run) as (spark, conf, progress):
+    run_id = None if run_id is None else given.name("--run-id", run_id)
+    with _begun(execution.name_of(job), [job], env, changes, dry_run=dry_run) as (spark, conf, progress):
         if dry_run:
             _show_plan(job, conf, days, spark)
             return
@@ -134,7 +160,7 @@ def perform(job: Job, env: str, days: Days, changes: dict[str, Any], *, run_id: 
 
 def bring(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
     """Bring some days through several jobs, each as far as it is due, and show what each did and what is left to do."""
-    with _begun("flow", env, changes, dry_run=dry_run) as (spark, conf, progress):
+    with _begun("flow", jobs, env, changes, dry_run=dry_run) as (spark, conf, progress):
         if dry_run:
             ledger = Ledger(Lake(spark, conf.lake.root))
             for job in jobs:
@@ -155,20 +181,32 @@ def bring(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *,
 
 
 @contextmanager
-def _begun(name: str, env: str, changes: dict[str, Any], *, dry_run: bool) -> Iterator[tuple[SparkSession, Config, execution.Progress]]:
+def _begun(
+    name: str, jobs: Sequence[Job], env: str, changes: dict[str, Any], *, dry_run: bool
+) -> Iterator[tuple[SparkSession, Config, execution.Progress]]:
     """The session of a run, its config, and where its progress is told; unless nothing runs, the executors are looked at first."""
     conf = config.load(env, changes)
     log.configure(conf.run.log_folder)
-    path = conf.landing.path
-    if conf.landing.source is not None:
-        conf.source()  # it is there, and right, before Java is started
-    if path and env in _OF_THIS_MACHINE and "://" not in path and not glob.glob(path):
-        raise UsageError(f"{path}: there is no such file or folder, and no file fits it")
+    _must_find_landing(jobs, conf, env)
     with terminal.progress() as progress, session.started(f"clickmill {name}") as spark:
         differs = None if dry_run else session.executors_differ(spark)
         if differs:
             raise ClickmillError(differs)
         yield spark, conf, progress
+
+
+def _must_find_landing(jobs: Sequence[Job], conf: Config, env: str) -> None:
+    """Make sure, before Java is started, that the source is right and that there is something to read.
+
+    Raises  UsageError when it is not
+    """
+    if conf.landing.source is not None:
+        conf.source()
+    for job in jobs:
+        if hasattr(job, "TAKES"):
+            ingest.named(conf.source(), conf.landing.path, table=job.WRITES[0])
+    if conf.landing.path is not None:
+        must_be_there(conf.landing.path, env)
 
 
 def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:
