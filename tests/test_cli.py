@@ -7,7 +7,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
-from clickmill import cli, doctor, log, session, terminal
+from clickmill import cli, doctor, folders, log, session, terminal
 from clickmill.contracts.errors import BadData
 from clickmill.job import told
 
@@ -226,10 +226,47 @@ def test_a_source_that_is_not_finished_yet_stops_no_other(shown: list[str], tmp_
 
 
 def test_a_table_that_is_not_there_and_one_without_days_are_told(shown: list[str], spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "lake" / "ops").mkdir(parents=True)
     options = ["--lake", str(tmp_path / "lake"), "--env", "test"]
     assert CliRunner().invoke(cli.app, ["show", "clean.evnts", *options]).exit_code == 2
     assert CliRunner().invoke(cli.app, ["show", "clean.events", *options]).exit_code == 2
     assert "no table is called clean.evnts" in shown[0] and "clean.events has no days yet" in shown[1]
+
+
+LOOKING = [
+    "tables",
+    "status",
+    "show clean.events",
+    "lineage clean.events --day 2024-05-16",
+    "vacuum",
+    "releases",
+    "rollback --to x",
+    "release accept x --because so",
+    "release explain x",
+    "sql",
+    "compare x y",
+]
+
+
+@pytest.mark.parametrize("words", LOOKING)
+def test_where_there_is_no_lake_that_is_told_before_java_is_started_and_none_is_made(
+    shown: list[str], no_java: None, tmp_path: Path, words: str
+) -> None:
+    for root in (str(tmp_path / "typo"), f"file://{tmp_path}/typo"):
+        assert CliRunner().invoke(cli.app, [*words.split(), "--lake", root]).exit_code == 2
+        assert shown.pop() == f"error no lake at {root}" and shown == []
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_lake_of_a_store_is_looked_for_by_hadoop(
+    shown: list[str], spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "local", lambda _: None)
+    root = f"file://{tmp_path}/lake"
+    for code in (2, 0):
+        assert CliRunner().invoke(cli.app, ["tables", "--lake", root, "--env", "test"]).exit_code == code
+        (tmp_path / "lake" / "ops").mkdir(parents=True, exist_ok=True)
+    assert shown[0] == f"error no lake at {root}"
 
 
 def test_an_error_before_anything_was_configured_is_one_line_too(shown: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

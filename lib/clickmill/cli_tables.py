@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from clickmill import config, execution, job, lineage, log, querying, river, session, staleness, terminal, vacuum
+from clickmill import config, execution, folders, job, lineage, log, querying, river, session, staleness, terminal, vacuum
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import ALL, BY_NAME
+from clickmill.contracts.tables import ALL, BY_NAME, DAYS
+from clickmill.folders import Folder
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
@@ -25,11 +26,19 @@ def add_to(app: typer.Typer) -> None:
 
 @contextmanager
 def opened(env: str, root: str | None) -> Iterator[tuple[Lake, Ledger, config.Config]]:
-    """A lake, its ledger and the config, in a session of their own or the one that is there."""
+    """A lake that is there, its ledger and the config, in a session of their own or the one that is there.
+
+    Raises  UsageError where there is no lake: a root that was mistyped would look like a lake in which all is well
+    """
     conf = config.load(env, job.overrides(None, None, root))
     log.configure(conf.run.log_folder)
+    near = folders.local(conf.lake.root)
+    if near is not None:
+        _must_be_a_lake(near, conf.lake.root)
     with session.started("clickmill") as spark:
         lake = Lake(spark, conf.lake.root)
+        if near is None:
+            _must_be_a_lake(folders.folder(spark, lake.root), lake.root)
         yield lake, Ledger(lake), conf
 
 
@@ -119,3 +128,8 @@ def named(name: str) -> Table:
     if name not in BY_NAME:
         raise UsageError(f"no table is called {name}; there are {', '.join(BY_NAME)}")
     return BY_NAME[name]
+
+
+def _must_be_a_lake(root: Folder, told: str) -> None:
+    if DAYS.layer not in root.names(DAYS.layer):
+        raise UsageError(f"no lake at {told}")
