@@ -7,7 +7,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from typer.testing import CliRunner
 
-from clickmill import cli, doctor, log, terminal
+from clickmill import cli, doctor, folders, log, session, terminal
 from clickmill.contracts.errors import BadData
 from clickmill.job import told
 
@@ -21,6 +21,19 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return lines
 
 
+@pytest.fixture
+def no_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No session can be had: who asks for one ends with another exit code."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("a session was asked for")
+
+    monkeypatch.setattr(session, "started", refused)
+
+
+INGEST = ["run", "ingest_events", "--date", "2024-05-16"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -30,11 +43,34 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (["run", "find_bots", "--date", "2024-05-16", "--env", "moon"], "no environment is called moon"),
         (["run", "find_bots", "--date", "20240516"], "expected YYYY-MM-DD"),
         (["sources", "check", "x.csv", "--source", "moon"], "no source is called moon"),
-        (["run", "ingest_events", "--date", "2024-05-16", "--dry-run", "--source", "moon", "--path", "x"], "no source is called moon"),
-        (["run", "ingest_events", "--date", "2024-05-16", "--dry-run", "--source", "taobao", "--path", "x/nowhere"], "no such file"),
+        ([*INGEST, "--dry-run", "--source", "moon", "--path", "x"], "no source is called moon"),
+        ([*INGEST, "--dry-run", "--source", "taobao", "--path", "x/nowhere"], "no such file"),
+        ([*INGEST, "--path", "README.md"], "no source is named; there are"),
+        ([*INGEST, "--source", "taobao"], "give the landing file, folder or glob with --path"),
+        ([*INGEST, "--source", "taobao", "--path", ""], "give the landing file, folder or glob with --path"),
+        ([*INGEST, "--source", "items_jsonl", "--path", "README.md"], "items_jsonl is a source of raw.items"),
+        (["run", "flow", "--date", "2024-05-16", "--source", "taobao"], "give the landing file, folder or glob with --path"),
+        (["sources", "check", "nowhere.csv", "--source", "taobao"], "nowhere.csv: there is no such file"),
+        (["sources", "check", "", "--source", "taobao"], "expected a file, folder or glob, not an empty name"),
+        (["run", "find_bots", "--date", "2024-05-16", "--run-id", ""], "--run-id: expected up to 100 letters"),
+        (["rollback", "--to", "'; drop"], "--to: expected up to 100 letters"),
+        (["release", "explain", "x y"], "RELEASE: expected up to 100 letters"),
+        (["release", "accept", "x y", "--because", "so"], "RELEASE: expected up to 100 letters"),
+        (["compare", "x'", "y"], "RUN: expected up to 100 letters"),
+        (["sql", "select 1", "--release", ""], "--release: expected up to 100 letters"),
+        (["sql", ""], "expected one query, which begins with SELECT"),
+        (["sql", "/* select 1 */"], "expected one query"),
+        (["sql", "delete from x"], "expected one query"),
+        (["sql", "select ';' from x; drop table x"], "expected one query"),
+        (["simulate", "--out", "/no/such/deep/[x]"], "--out: the character [ cannot stand"),
+        (["simulate", "--out", ""], "--out: expected a folder"),
+        (["run", "find_bots", "--date", "2024-05-16", "--env", "../conf/base"], "no environment is called ../conf/base"),
+        (["run", "find_bots", "--date", "2024-05-16", "--env", "base"], "no environment is called base"),
     ],
 )
-def test_a_wrong_word_is_one_line_and_exit_code_2(shown: list[str], words: list[str], said: str) -> None:
+def test_a_wrong_word_is_one_line_and_exit_code_2_before_java_is_started(
+    shown: list[str], no_java: None, words: list[str], said: str
+) -> None:
     result = CliRunner().invoke(cli.app, words)
     assert result.exit_code == 2
     assert len(shown) == 1 and said in shown[0] and "Traceback" not in result.output
@@ -47,6 +83,7 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(shown: list[str], words: list[
         ("run find_bots --bogus 1", "No such option: --bogus; --help"),
         ("nonsense", "No such command 'nonsense'; --help"),
         ("status --limit 0", "Invalid value for '--limit'"),
+        ("show clean.events --limit 99999999999", "Invalid value for '--limit'"),
     ],
 )
 def test_a_mistake_in_the_arguments_is_one_line_too(shown: list[str], monkeypatch: pytest.MonkeyPatch, words: str, said: str) -> None:
@@ -54,6 +91,29 @@ def test_a_mistake_in_the_arguments_is_one_line_too(shown: list[str], monkeypatc
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2 and len(shown) == 1 and said in shown[0]
+
+
+HOSTILE_ROOTS = [
+    ("", "not an empty name"),
+    ("s3a://", "s3a:// names no bucket"),
+    ("s3a:///folder", "names no bucket"),
+    ("hdfs:///", "names no folder"),
+    ("file://folder", "names no folder"),
+    ("dbfs:/folder", "expected dbfs:// and the folder, dbfs:///folder where there is no host"),
+    ("nosuch://x/y", "nosuch:// is no store that is known"),
+    ("/etc/passwd", "/etc/passwd is a file"),
+    ("file:///etc/passwd/lake", "/etc/passwd is a file"),
+    *((f"a{one}b", f"the character {one} cannot stand") for one in "[]{}\\*?`"),
+    ("a\nb", r"the character '\n' cannot stand"),
+    ("a\x7fb", r"the character '\x7f' cannot stand"),
+]
+
+
+@pytest.mark.parametrize(("root", "said"), HOSTILE_ROOTS)
+def test_a_root_that_no_lake_can_have_is_told_before_java_is_started(shown: list[str], no_java: None, root: str, said: str) -> None:
+    for words in (["status"], ["run", "find_bots", "--date", "2024-05-16"]):
+        assert CliRunner().invoke(cli.app, [*words, "--lake", root]).exit_code == 2
+    assert len(shown) == 2 and all(line.startswith("error --lake: ") and said in line and "\n" not in line for line in shown)
 
 
 def test_the_doctor_asks_the_java_that_spark_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -166,10 +226,47 @@ def test_a_source_that_is_not_finished_yet_stops_no_other(shown: list[str], tmp_
 
 
 def test_a_table_that_is_not_there_and_one_without_days_are_told(shown: list[str], spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "lake" / "ops").mkdir(parents=True)
     options = ["--lake", str(tmp_path / "lake"), "--env", "test"]
     assert CliRunner().invoke(cli.app, ["show", "clean.evnts", *options]).exit_code == 2
     assert CliRunner().invoke(cli.app, ["show", "clean.events", *options]).exit_code == 2
     assert "no table is called clean.evnts" in shown[0] and "clean.events has no days yet" in shown[1]
+
+
+LOOKING = [
+    "tables",
+    "status",
+    "show clean.events",
+    "lineage clean.events --day 2024-05-16",
+    "vacuum",
+    "releases",
+    "rollback --to x",
+    "release accept x --because so",
+    "release explain x",
+    "sql",
+    "compare x y",
+]
+
+
+@pytest.mark.parametrize("words", LOOKING)
+def test_where_there_is_no_lake_that_is_told_before_java_is_started_and_none_is_made(
+    shown: list[str], no_java: None, tmp_path: Path, words: str
+) -> None:
+    for root in (str(tmp_path / "typo"), f"file://{tmp_path}/typo"):
+        assert CliRunner().invoke(cli.app, [*words.split(), "--lake", root]).exit_code == 2
+        assert shown.pop() == f"error no lake at {root}" and shown == []
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_lake_of_a_store_is_looked_for_by_hadoop(
+    shown: list[str], spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "local", lambda _: None)
+    root = f"file://{tmp_path}/lake"
+    for code in (2, 0):
+        assert CliRunner().invoke(cli.app, ["tables", "--lake", root, "--env", "test"]).exit_code == code
+        (tmp_path / "lake" / "ops").mkdir(parents=True, exist_ok=True)
+    assert shown[0] == f"error no lake at {root}"
 
 
 def test_an_error_before_anything_was_configured_is_one_line_too(shown: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,19 @@ def test_an_unknown_environment_and_an_unknown_source_name_those_there_are() -> 
         config.source("moon")
 
 
+@pytest.mark.parametrize(
+    "root",
+    ["a b", "a'b", "a%20b", "a#b", "a,b", "äöü", "/no/such/folder", "hdfs:///lake", "s3a://bucket", "abfss://c@a.net/x", "file:///x"],
+)
+def test_a_lake_may_be_called_what_a_folder_may(root: str) -> None:
+    assert config.load("test", {"lake.root": root}).lake.root == root
+
+
+def test_a_root_that_no_lake_can_have_is_told_with_its_key() -> None:
+    with pytest.raises(UsageError, match=r"conf \(test\): lake.root: .*the character \{ cannot stand"):
+        config.load("test", {"lake.root": "a{b}"})
+
+
 def test_the_hash_of_a_section_moves_with_its_values_alone() -> None:
     base, other = config.load("test"), config.load("test", {"sessions.gap_s": 60})
     assert base.hash_of("clean", "shop") == other.hash_of("shop", "clean")

@@ -3,10 +3,11 @@
 from datetime import date, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
 import clickmill
 from builders import DAY, NEXT_DAY
-from clickmill import audit, config, execution, locks, releases
+from clickmill import audit, cli, config, execution, locks, releases, terminal
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, UsageError
 from clickmill.contracts.reached import Reached
@@ -164,3 +165,17 @@ def test_rows_of_the_ledger_of_releases_are_never_changed(lake, conf) -> None:
     first = lake.read(RELEASES).collect()
     publish(lake, conf, publishes(1, day=DAY + timedelta(days=1)), NEXT_DAY)
     assert set(map(str, first)) < set(map(str, lake.read(RELEASES).collect()))
+
+
+def test_releases_are_listed_whatever_a_person_gave_as_a_reason(lake, conf, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(lake, conf, publishes(2))
+    with pytest.raises(GateRefused):
+        publish(lake, conf, publishes(300, day=NEXT_DAY), NEXT_DAY)
+    name = Releases(lake).rows[-1].release_id
+    monkeypatch.setattr(terminal.out, "width", 400)
+    options = ["--env", "test", "--lake", lake.root]
+    with terminal.out.capture() as shown:
+        words = ["release", "accept", name, "--because", "stock moved [/sales] [red]"]
+        assert CliRunner().invoke(cli.app, [*words, *options]).exit_code == 0
+        assert CliRunner().invoke(cli.app, ["releases", *options]).exit_code == 0
+    assert shown.get().count("accepted by hand: stock moved [/sales] [red]; it had been refused") == 2

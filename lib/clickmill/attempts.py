@@ -1,7 +1,6 @@
 """Runs that a scheduler names itself, so that one that it starts again is known: done once, it is not done twice."""
 
 import hashlib
-import re
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -15,18 +14,6 @@ from clickmill.ingest import ingest, reading
 from clickmill.inputs import Job, hashes_of
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}")
-
-
-def checked(run_id: str) -> str:
-    """A run id from outside.
-
-    Raises  UsageError when it is not made of letters, digits and ._:+-
-    """
-    if not _NAME.fullmatch(run_id):
-        raise UsageError("--run-id: expected up to 100 letters, digits and ._:+-, a letter or digit first")
-    return run_id
 
 
 def inputs_hash(job: Job, conf: Config, days: Days, spark: SparkSession, lake: Lake) -> str:

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from clickmill import cli_releases, cli_sources, cli_tables, config, job, log, river, session, terminal
 from clickmill import doctor as health
+from clickmill.contracts import given
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.tables import USER_EVALUATIONS
 from clickmill.metrics import evaluation
@@ -48,7 +49,7 @@ def flow(mermaid: Annotated[Path | None, typer.Option(help="Write the river as a
     """Draw the river, as READS and WRITES of the jobs say."""
     if mermaid is not None and not mermaid.parent.is_dir():
         raise UsageError(f"{mermaid}: there is no such folder; make it first")
-    terminal.out.print(river.text(), markup=False)
+    terminal.out.print(river.text())
     if mermaid is not None:
         mermaid.write_text(river.mermaid(), encoding="utf-8")
 
@@ -62,6 +63,7 @@ def compare(
     lake: job.LakeOption = None,
 ) -> None:
     """Compare two evaluated model runs over the same users, with paired intervals of 95 %."""
+    first, second = given.name("RUN", first), given.name("RUN", second)
     with cli_tables.opened(env, lake) as (there, ledger, _):
         users = there.read(USER_EVALUATIONS, ledger.version(USER_EVALUATIONS))
         runs = [users.where(F.col("model_run_id") == name) for name in (first, second)]
@@ -90,11 +92,12 @@ def simulate(
 ) -> None:
     """Write landing files as the systems of a shop would, dirt included, and what is true of them."""
     log.configure(config.load(env).run.log_folder)
+    job.folder("--out", out)
     if Path(out).exists() or Path(landing.truth_beside(out)).exists():
         raise UsageError(f"{out} or {landing.truth_beside(out)} is there already; name a new folder")
     with terminal.progress(), session.started("clickmill simulate") as spark:
         made = landing.write(spark, seed=seed, days=days, events=events, out=out)
-    terminal.out.print(f"{made.deliveries:,} lines of {made.users:,} users in {made.landing}; the truth is in {made.truth}", markup=False)
+    terminal.out.print(f"{made.deliveries:,} lines of {made.users:,} users in {made.landing}; the truth is in {made.truth}")
 
 
 @app.command()
@@ -110,7 +113,8 @@ def doctor(env: job.EnvOption = "local") -> None:
     except Exception as error:
         findings.append(health.not_started(type(error).__name__, log.trace(error)))
     for one in findings:
-        terminal.out.print(f"{'[green]well[/green]' if one.is_well else '[red]ill [/red]'}  {one.question:<20} {one.answer}")
+        how = ("green", "well") if one.is_well else ("red", "ill ")
+        terminal.out.print(terminal.styled(*how, f"  {one.question:<20} {one.answer}"))
     ill = [one.question for one in findings if not one.is_well]
     if ill:
         raise ClickmillError(f"not fit: {', '.join(ill)}")

@@ -8,6 +8,7 @@ import typer
 
 from clickmill import execution, job, locks, querying, releases, terminal
 from clickmill.cli_tables import LimitOption, opened
+from clickmill.contracts import given
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.tables import BY_NAME, SERVED
 from clickmill.lake import Lake
@@ -48,6 +49,7 @@ def rollback(
     lake: job.LakeOption = None,
 ) -> None:
     """Serve an earlier release again, all its tables."""
+    to = given.name("--to", to)
     with opened(env, lake) as (there, _, _), _held(there) as (known, hold):
         _show_served(releases.rollback(known, hold, to))
 
@@ -60,6 +62,7 @@ def accept(
     lake: job.LakeOption = None,
 ) -> None:
     """Serve a release that was refused for its size or for what its models reach, after a look at it."""
+    release = given.name("RELEASE", release)
     with opened(env, lake) as (there, _, _), _held(there) as (known, hold):
         _show_served(releases.accept(known, hold, release, because))
 
@@ -67,12 +70,13 @@ def accept(
 @job.command
 def explain(release: ReleaseArgument, env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
     """Say what a release holds, beside the one that is served, why it was refused, and where its rows are."""
+    release = given.name("RELEASE", release)
     with opened(env, lake) as (there, _, _):
         known = Releases(there)
         row, current = known.named(release), known.current
         terminal.out.print(f"release {row.release_id} of {row.as_of_date}: {row.state} at {row.entered_at:%Y-%m-%d %H:%M:%S} UTC")
         if row.reason:
-            terminal.out.print(row.reason, markup=False)
+            terminal.out.print(row.reason)
         grid = terminal.grid("table", "rows", "served now", "version", right=("rows", "served now", "version"))
         for name, version in (row.staged_versions if row.state == releases.REFUSED else row.versions).items():
             served = current.row_counts.get(name, 0) if current else 0
@@ -80,13 +84,11 @@ def explain(release: ReleaseArgument, env: job.EnvOption = "local", lake: job.La
         terminal.out.print(grid)
         for site, reached in sorted(row.reached.items()):
             before = current.reached.get(site) if current else None
-            terminal.out.print(
-                f"site {site}: NDCG {reached:.4f}, served now {'unknown' if before is None else f'{before:.4f}'}", markup=False
-            )
+            terminal.out.print(f"site {site}: NDCG {reached:.4f}, served now {'unknown' if before is None else f'{before:.4f}'}")
         if row.state == releases.REFUSED:
             for name, version in row.staged_versions.items():
                 staged = there.path(BY_NAME[name].staging())
-                terminal.out.print(f"its rows: SELECT * FROM delta.`{staged}` VERSION AS OF {version}", markup=False)
+                terminal.out.print(f"its rows: SELECT * FROM delta.`{staged}` VERSION AS OF {version}")
 
 
 @job.command
@@ -98,6 +100,10 @@ def sql(
     lake: job.LakeOption = None,
 ) -> None:
     """Query the tables of one release, each at its version of that release; without a query, print what pins them for other engines."""
+    if release is not None:
+        given.name("--release", release)
+    if query is not None:
+        querying.must_be_one(query)
     with opened(env, lake) as (there, ledger, _):
         known = Releases(there)
         chosen = known.restorable(release) if release else known.current
@@ -105,7 +111,7 @@ def sql(
             raise UsageError("no release is served yet")
         if query is None:
             for line in querying.statements(there, chosen):
-                terminal.out.print(line, markup=False)
+                terminal.out.print(line)
             return
         rows = querying.query(there, ledger, chosen, query)
         terminal.show_rows(rows.columns, [tuple(row) for row in rows.limit(limit).collect()])
@@ -119,4 +125,4 @@ def _held(lake: Lake) -> Iterator[tuple[Releases, locks.Hold]]:
 
 
 def _show_served(release: Release) -> None:
-    terminal.out.print(f"release {release.release_id} of {release.as_of_date} is served: {release.reason}", markup=False)
+    terminal.out.print(f"release {release.release_id} of {release.as_of_date} is served: {release.reason}")

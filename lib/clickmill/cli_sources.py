@@ -26,7 +26,7 @@ def list_sources() -> None:
             grid.add_row(name, one.table, one.read.format, str(one.site_id.constant or one.site_id.value))
     terminal.out.print(grid)
     for told in wrong:
-        terminal.out.print(told, markup=False)
+        terminal.out.print(told)
 
 
 @app.command("check")
@@ -40,10 +40,11 @@ def check_source(
     conf = config.load(env)
     log.configure(conf.run.log_folder)
     one = config.source(name)
+    job.must_be_there(file, env)
     with terminal.progress(), session.started("clickmill sources check") as spark, set_for(spark, ingest.SPARK_CONF):
         report = check.check(spark, one, file, zone=conf.shop.zone)
     for line in report.lines():
-        terminal.out.print(line, markup=False)
+        terminal.out.print(line)
 
 
 @app.command("new")
@@ -65,8 +66,8 @@ def new_source(
     made = guess_text.draft(file, chosen, known)
     with target.open("x", encoding="utf-8") as written:
         written.write(made.text)
-    terminal.out.print(f"wrote {target}", markup=False)
-    terminal.out.print(f"questions: {', '.join(made.questions)}" if made.questions else "no questions", markup=False)
+    terminal.out.print(f"wrote {target}")
+    terminal.out.print(f"questions: {', '.join(made.questions)}" if made.questions else "no questions")
     if made.problem:
-        terminal.out.print(f"cannot be used yet: {made.problem}", markup=False)
-    terminal.out.print(f"then: clickmill sources check {file} --source {chosen}", markup=False)
+        terminal.out.print(f"cannot be used yet: {made.problem}")
+    terminal.out.print(f"then: clickmill sources check {file} --source {chosen}")

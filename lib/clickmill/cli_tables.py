@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from clickmill import config, execution, job, lineage, log, querying, river, session, staleness, terminal, vacuum
+from clickmill import config, execution, folders, job, lineage, log, querying, river, session, staleness, terminal, vacuum
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import ALL, BY_NAME
+from clickmill.contracts.tables import ALL, BY_NAME, DAYS
+from clickmill.folders import Folder
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
-LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Rows to show.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="Rows to show.")]
 TableArgument = Annotated[str, typer.Argument(metavar="TABLE")]
 
 
@@ -25,11 +26,19 @@ def add_to(app: typer.Typer) -> None:
 
 @contextmanager
 def opened(env: str, root: str | None) -> Iterator[tuple[Lake, Ledger, config.Config]]:
-    """A lake, its ledger and the config, in a session of their own or the one that is there."""
+    """A lake that is there, its ledger and the config, in a session of their own or the one that is there.
+
+    Raises  UsageError where there is no lake: a root that was mistyped would look like a lake in which all is well
+    """
     conf = config.load(env, job.overrides(None, None, root))
     log.configure(conf.run.log_folder)
+    near = folders.local(conf.lake.root)
+    if near is not None:
+        _must_be_a_lake(near, conf.lake.root)
     with session.started("clickmill") as spark:
         lake = Lake(spark, conf.lake.root)
+        if near is None:
+            _must_be_a_lake(folders.folder(spark, lake.root), lake.root)
         yield lake, Ledger(lake), conf
 
 
@@ -56,7 +65,7 @@ def status(env: job.EnvOption = "local", lake: job.LakeOption = None, limit: Lim
         found = staleness.stale(river.jobs(), conf, ledger)
         for one in found[:limit]:
             kind = "older" if one.frozen else "stale"
-            terminal.out.print(f"{kind:<13}{one.table:<28} {one.day}  {'; '.join(one.reasons)}", markup=False)
+            terminal.out.print(f"{kind:<13}{one.table:<28} {one.day}  {'; '.join(one.reasons)}")
         if len(found) > limit:
             terminal.out.print(f"and {len(found) - limit} more; --limit shows them")
         terminal.out.print(f"{len(found)} stale days among {len(ledger.days)} admitted ones")
@@ -108,7 +117,7 @@ def sweep(env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
         for swept in vacuum.sweep(there, conf, execution.new_run_id()):
             older = f"; {len(swept.kept)} versions are kept for releases and readers" if swept.kept else ""
             removed = f"{swept.file_count:,} files removed" + (f", {swept.log_count:,} of its log" if swept.log_count else "")
-            terminal.out.print(f"{swept.table.name:<32} {removed}{older}", markup=False)
+            terminal.out.print(f"{swept.table.name:<32} {removed}{older}")
 
 
 def named(name: str) -> Table:
@@ -119,3 +128,8 @@ def named(name: str) -> Table:
     if name not in BY_NAME:
         raise UsageError(f"no table is called {name}; there are {', '.join(BY_NAME)}")
     return BY_NAME[name]
+
+
+def _must_be_a_lake(root: Folder, told: str) -> None:
+    if DAYS.layer not in root.names(DAYS.layer):
+        raise UsageError(f"no lake at {told}")

@@ -5,6 +5,7 @@ line what changes per run. Functions receive values, never the config.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
     Raises  UsageError that names the file or option, the key's full path and what was expected
     """
     merged = _yaml("conf/base.yaml")
-    differences = _yaml(f"conf/{env}.yaml", missing=f"no environment is called {env}; there are {', '.join(environments())}")
+    missing = f"no environment is called {env}; there are {', '.join(environments())}"
+    if env == "base" or not re.fullmatch(r"[A-Za-z0-9_-]+", env):  # a name, never a path that leads to another file
+        raise UsageError(missing)
+    differences = _yaml(f"conf/{env}.yaml", missing=missing)
     _merge(merged, differences, f"conf/{env}.yaml")
     if env == "test" and os.environ.get("CLICKMILL_KILL_AT"):
         faults.arm(os.environ["CLICKMILL_KILL_AT"])

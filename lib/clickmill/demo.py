@@ -43,7 +43,7 @@ def _demo(source: str, file: str | None) -> None:
     conf = config.load("local", {**changes, "landing.source": landed.source})
     log.configure(conf.run.log_folder)
     terminal.out.rule("the river")
-    terminal.out.print(river.text(), markup=False)
+    terminal.out.print(river.text())
     with session.started("clickmill demo") as spark, set_for(spark, ingest.SPARK_CONF):
         if landed.simulates and not Path(landed.path).exists():
             landing.write(spark, seed=SEED, days=SIMULATED_DAYS, events=SIMULATED_EVENTS, out=str(folder / "shop"))
@@ -79,11 +79,11 @@ def _show_releases(lake: Lake, root: str, day: date, changes: dict[str, Any]) ->
     try:
         job.perform(river.job("publish_recommendations"), "local", Days(day, day), {**changes, "publish.list_length": 2})
     except GateRefused as refusal:
-        terminal.out.print(f"[red]refused[/red] {refusal}")
+        terminal.out.print(terminal.styled("red", "refused", f" {refusal}"))
     else:
         raise ClickmillError("lists of two items were served: the audit did not see them")
     for command in ("releases", f"rollback --to {earlier}", f"rollback --to {newest}"):
-        terminal.out.print(f"[bold]clickmill {command}[/bold]")
+        terminal.out.print(terminal.styled("bold", f"clickmill {command}"))
         if cli.app([*command.split(), "--lake", root], standalone_mode=False):
             raise ClickmillError(f"clickmill {command} did not end well")
 
@@ -177,7 +177,7 @@ def _show_truth(lake: Lake, folder: str, conf: config.Config, days: Days) -> Non
     terminal.out.rule("planted truth, and how much of it was found")
     grid = terminal.grid("what", "found", "of", "floor", "", right=("found", "of", "floor"))
     for one in truth.findings(lake, folder, conf, days.last):
-        holds = "" if one.floor is None else "[green]holds[/green]" if one.holds else "[red]falls short[/red]"
+        holds = "" if one.floor is None else terminal.styled("green", "holds") if one.holds else terminal.styled("red", "falls short")
         grid.add_row(one.what, f"{one.share:.3%}", f"{one.count:,}", one.bound, holds)
     terminal.out.print(grid)
 
@@ -189,7 +189,7 @@ def _show_users(lake: Lake, as_of: date) -> None:
     """
     lists = lake.read(RECOMMENDATIONS).where((F.col("as_of_date") == F.lit(as_of)) & (F.col("rank") <= SHOWN_ITEMS))
     for row in lists.select("site_id", "policy").distinct().orderBy("site_id").collect():
-        terminal.out.print(f"site {row.site_id}: {row.policy}", markup=False)
+        terminal.out.print(f"site {row.site_id}: {row.policy}")
     known = lists.where("user_id_kind != 'unknown'").select("user_id").distinct()
     events = lake.read(EVENTS).where("not is_bot").join(known, on="user_id", how="left_semi")
     bought = F.count_if(F.col("event_type") == "purchase").alias("bought")
@@ -200,8 +200,8 @@ def _show_users(lake: Lake, as_of: date) -> None:
     told = lists.join(F.broadcast(users), on="user_id", how="inner").join(newest, on=["site_id", "item_id"], how="left")
     for row in told.orderBy(*most_first, "rank").collect():
         if row["rank"] == 1:
-            terminal.out.print(f"user {row.user_id} ({row['count']:,} events, {row.bought:,} purchases)", markup=False)
-        terminal.out.print(f"  {row['rank']:>2} {row.item_id:<12} {row.score:>8.3f}  {row.reason:<32} {row.category or ''}", markup=False)
+            terminal.out.print(f"user {row.user_id} ({row['count']:,} events, {row.bought:,} purchases)")
+        terminal.out.print(f"  {row['rank']:>2} {row.item_id:<12} {row.score:>8.3f}  {row.reason:<32} {row.category or ''}")
 
 
 if __name__ == "__main__":

@@ -42,10 +42,15 @@ class Folder(Protocol):
 
 def folder(spark: SparkSession, path: str) -> Folder:
     """The folder at a path or URL; it is made when something is written."""
+    return local(path) or HadoopFolder(spark, path)
+
+
+def local(path: str) -> "LocalFolder | None":
+    """The folder where it is one of this machine, which needs no session to be looked at; None where it lies elsewhere."""
     if "://" not in path:
         return LocalFolder(path)
     parts = urlsplit(path)
-    return LocalFolder(unquote(parts.path)) if parts.scheme == "file" else HadoopFolder(spark, path)
+    return LocalFolder(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 class LocalFolder:

@@ -12,12 +12,12 @@ from typing import Annotated, Any, ParamSpec, cast
 import typer
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from rich.markup import escape
 from typer.exceptions import TyperException
 
 import clickmill
-from clickmill import attempts, config, execution, flow, log, session, terminal
+from clickmill import config, execution, flow, log, session, terminal
 from clickmill.config import Config
+from clickmill.contracts import given
 from clickmill.contracts.days import EARLIEST, LATEST, Days
 from clickmill.contracts.errors import ClickmillError, UsageError
 from clickmill.contracts.reached import Reached
@@ -90,16 +90,41 @@ def command_line(app: typer.Typer) -> None:
         code = UsageError.exit_code
         mistake = " ".join(error.format_message().split())
         if mistake:  # without any argument there is none, and the help has been shown
-            terminal.err.print(f"[red]error[/red] {escape(mistake.rstrip('.'))}; --help names the arguments")
+            _show_error(f"{mistake.rstrip('.')}; --help names the arguments")
     except typer.Abort:
         code = 1
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
 def overrides(source: str | None, path: str | None, lake: str | None) -> dict[str, Any]:
-    """The config keys that the command line changes."""
-    given = {"landing.source": source, "landing.path": path, "lake.root": lake}
-    return {key: value for key, value in given.items() if value is not None}
+    """The config keys that the command line changes.
+
+    Raises  UsageError when the root of the lake is none
+    """
+    changes = {"landing.source": source, "landing.path": path, "lake.root": None if lake is None else folder("--lake", lake)}
+    return {key: value for key, value in changes.items() if value is not None}
+
+
+def folder(option: str, path: str) -> str:
+    """A folder of the command line.
+
+    Raises  UsageError when it is none
+    """
+    try:
+        return given.folder(path)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def must_be_there(path: str, env: str) -> None:
+    """Make sure that there is something to read, as far as this machine can tell: of a pattern that Python has not, Java tells.
+
+    Raises  UsageError when there is nothing
+    """
+    if not path:
+        raise UsageError("nothing to read: expected a file, folder or glob, not an empty name")
+    if env in _OF_THIS_MACHINE and "://" not in path and not set(path) & set("[{\\") and not glob.glob(path):
+        raise UsageError(f"{path}: there is no such file or folder, and no file fits it")
 
 
 def day_range(first: str, last: str | None) -> Days:
@@ -124,8 +149,8 @@ def _day(text: str) -> date:
 
 def perform(job: Job, env: str, days: Days, changes: dict[str, Any], *, run_id: str | None = None, dry_run: bool = False) -> None:
     """Run one job over some days, whether they are up to date or not, and show what it did."""
-    run_id = run_id and attempts.checked(run_id)
-    with _begun(execution.name_of(job), env, changes, dry_run=dry_run) as (spark, conf, progress):
+    run_id = None if run_id is None else given.name("--run-id", run_id)
+    with _begun(execution.name_of(job), [job], env, changes, dry_run=dry_run) as (spark, conf, progress):
         if dry_run:
             _show_plan(job, conf, days, spark)
             return
@@ -135,7 +160,7 @@ def perform(job: Job, env: str, days: Days, changes: dict[str, Any], *, run_id: 
 
 def bring(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
     """Bring some days through several jobs, each as far as it is due, and show what each did and what is left to do."""
-    with _begun("flow", env, changes, dry_run=dry_run) as (spark, conf, progress):
+    with _begun("flow", jobs, env, changes, dry_run=dry_run) as (spark, conf, progress):
         if dry_run:
             ledger = Ledger(Lake(spark, conf.lake.root))
             for job in jobs:
@@ -156,15 +181,13 @@ def bring(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *,
 
 
 @contextmanager
-def _begun(name: str, env: str, changes: dict[str, Any], *, dry_run: bool) -> Iterator[tuple[SparkSession, Config, execution.Progress]]:
+def _begun(
+    name: str, jobs: Sequence[Job], env: str, changes: dict[str, Any], *, dry_run: bool
+) -> Iterator[tuple[SparkSession, Config, execution.Progress]]:
     """The session of a run, its config, and where its progress is told; unless nothing runs, the executors are looked at first."""
     conf = config.load(env, changes)
     log.configure(conf.run.log_folder)
-    path = conf.landing.path
-    if conf.landing.source is not None:
-        conf.source()  # it is there, and right, before Java is started
-    if path and env in _OF_THIS_MACHINE and "://" not in path and not glob.glob(path):
-        raise UsageError(f"{path}: there is no such file or folder, and no file fits it")
+    _must_find_landing(jobs, conf, env)
     with terminal.progress() as progress, session.started(f"clickmill {name}") as spark:
         differs = None if dry_run else session.executors_differ(spark)
         if differs:
@@ -172,12 +195,26 @@ def _begun(name: str, env: str, changes: dict[str, Any], *, dry_run: bool) -> It
         yield spark, conf, progress
 
 
+def _must_find_landing(jobs: Sequence[Job], conf: Config, env: str) -> None:
+    """Make sure, before Java is started, that the source is right and that there is something to read.
+
+    Raises  UsageError when it is not
+    """
+    if conf.landing.source is not None:
+        conf.source()
+    for job in jobs:
+        if hasattr(job, "TAKES"):
+            ingest.named(conf.source(), conf.landing.path, table=job.WRITES[0])
+    if conf.landing.path is not None:
+        must_be_there(conf.landing.path, env)
+
+
 def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:
     """What a run would read, at which versions, and what it would replace."""
     lake = Lake(spark, conf.lake.root)
     ledger = Ledger(lake)
     landing = ingest.due(spark, conf.source(), conf.landing.path, days, table=job.WRITES[0]) if hasattr(job, "TAKES") else []
-    terminal.out.print(f"[bold]{execution.name_of(job)}[/bold] {days} would read")
+    terminal.out.print(terminal.styled("bold", execution.name_of(job), f" {days} would read"))
     if landing:
         terminal.out.print(f"  {len(landing):,} landing files of {conf.landing.source} that may hold records of these days")
     for read in job.READS:
@@ -209,12 +246,16 @@ def told(action: Callable[[], None]) -> None:
     try:
         action()
     except ClickmillError as error:
-        terminal.err.print(f"[red]error[/red] {escape(str(error))}")
+        _show_error(str(error))
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        terminal.err.print("[red]error[/red] stopped by hand; nothing that was not admitted is read by anyone")
+        _show_error("stopped by hand; nothing that was not admitted is read by anyone")
         raise typer.Exit(1) from None
     except Exception as error:
         kind = error.getCondition() if isinstance(error, PySparkException) else None
-        terminal.err.print(f"[red]error[/red] unexpected {kind or type(error).__name__}; the whole trace is in {log.trace(error)}")
+        _show_error(f"unexpected {kind or type(error).__name__}; the whole trace is in {log.trace(error)}")
         raise typer.Exit(1) from None
+
+
+def _show_error(line: str) -> None:
+    terminal.err.print(terminal.styled("red", "error", f" {line}"))

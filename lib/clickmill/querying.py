@@ -17,6 +17,8 @@ from clickmill.releases import Release
 _QUOTED = re.compile(r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|--[^\n]*|/\*.*?\*/)", re.DOTALL)
 _NAME = re.compile(rf"`?\b({'|'.join({name.split('.')[0] for name in BY_NAME})})`?\.`?(\w+)\b`?")
 
+_FIRST_WORDS = ("select", "with", "from", "values", "table")
+
 _PINNED = {"Spark, Databricks": "delta.`{path}` VERSION AS OF {version}", "DuckDB": "delta_scan('{path}', version => {version})"}
 
 
@@ -49,6 +51,17 @@ def query(lake: Lake, ledger: Ledger, release: Release, text: str) -> DataFrame:
             raise UsageError(f"no table is called {' or '.join(sorted(others))}; there are {', '.join(BY_NAME)}") from None
         told = str(error).strip().splitlines()[0]
         raise UsageError(f"the query cannot be run: {told}") from None
+
+
+def must_be_one(text: str) -> None:
+    """Make sure that a text is one query, as far as its words tell: Spark reads it in full.
+
+    Raises  UsageError when it is none, or more than one
+    """
+    bare = re.sub("`[^`]*`", "", "".join(_QUOTED.split(text)[::2])).strip().rstrip(";")
+    words = re.findall(r"\w+", bare)
+    if not words or words[0].lower() not in _FIRST_WORDS or ";" in bare:
+        raise UsageError(f"the query cannot be run: expected one query, which begins with {', '.join(_FIRST_WORDS).upper()}")
 
 
 def statements(lake: Lake, release: Release) -> Iterator[str]:

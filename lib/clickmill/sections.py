@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.sql.types import NumericType
 
+from clickmill.contracts import given
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.contracts.tables import EVENTS, RAW_EVENTS
 
@@ -27,6 +28,11 @@ class Lake(_Section):
     root: str
     catalog: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None
     keep_hours: Annotated[int, Field(ge=0)]
+
+    @field_validator("root")
+    @classmethod
+    def _a_folder(cls, root: str) -> str:
+        return given.folder(root)
 
 
 class Shop(_Section):

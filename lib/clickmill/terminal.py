@@ -1,19 +1,23 @@
-"""What a person sees: progress while a run goes on, and what it did when it is done. Quiet where there is no terminal."""
+"""What a person sees: progress while a run goes on, and what it did when it is done. Quiet where there is no terminal.
+
+What is printed may come from people or from data, so text is never markup: brackets in it are brackets. A style is given beside
+the text, by styled().
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as Grid
+from rich.text import Text
 
 from clickmill.contracts.days import Days
 from clickmill.execution import RunResult
 from clickmill.flow import Made
 from clickmill.lineage import Origin
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 @contextmanager
@@ -23,7 +27,12 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     with err.status("starting Spark") as status:
-        yield lambda step: status.update(step)
+        yield lambda step: status.update(Text(step))  # of a text alone a spinner makes markup
+
+
+def styled(style: str, words: str, rest: str = "") -> Text:
+    """Words in a style, and plain text after them."""
+    return Text.assemble((words, style), rest)
 
 
 def grid(*columns: str, right: tuple[str, ...] = ()) -> Grid:
@@ -37,13 +46,14 @@ def grid(*columns: str, right: tuple[str, ...] = ()) -> Grid:
 def show_result(result: RunResult, seconds: float) -> None:
     """One block a job: rows of every table it wrote, the identity it checked, and why rows were turned away."""
     if result.is_repeated:
-        out.print(f"[bold]{result.job}[/bold] {result.days}: run {result.run_id} was done before, of the same data; nothing is done again")
+        again = f"run {result.run_id} was done before, of the same data; nothing is done again"
+        out.print(styled("bold", result.job, f" {result.days}: {again}"))
         return
-    out.print(f"[bold]{result.job}[/bold] {result.days}: {seconds:.1f} s, run {result.run_id}")
+    out.print(styled("bold", result.job, f" {result.days}: {seconds:.1f} s, run {result.run_id}"))
     for one in result.tables:
         out.print(f"  {one.table.name:<28} {one.row_count:>12,} rows on {one.day_count:,} days")
         for warning in one.warnings:
-            out.print(f"  [yellow]warning[/yellow] {warning}")
+            out.print(styled("yellow", "  warning", f" {warning}"))
     counts = {key: count for key, count in result.counts.items() if not key.startswith("reason ")}
     if counts:
         out.print("  " + ", ".join(f"{key} {count:,}" for key, count in counts.items()))
@@ -54,7 +64,7 @@ def show_result(result: RunResult, seconds: float) -> None:
 
 def show_idle(job: str, days: Days, because: str) -> None:
     """A job that had nothing to do."""
-    out.print(f"[bold]{job}[/bold] {days}: {because}")
+    out.print(styled("bold", job, f" {days}: {because}"))
 
 
 def show_made(made: Made) -> None:
@@ -64,18 +74,18 @@ def show_made(made: Made) -> None:
     for kind, left in (("stale, and made again when they have settled", made.waiting), ("made otherwise than now", made.older)):
         if left:
             first = min(left, key=lambda one: one.day)
-            out.print(f"{len(left):,} days of tables {kind}, from {first.day} on ({first.table}: {first.reasons[0]})", markup=False)
+            out.print(f"{len(left):,} days of tables {kind}, from {first.day} on ({first.table}: {first.reasons[0]})")
 
 
 def show_origin(origin: Origin, files: Sequence[tuple[str, str, int]], limit: int) -> None:
     """One step upstream: the days and version of a table, the runs that wrote them, the files that they landed in."""
     indent, missing = "  " * origin.depth, len(origin.days) - origin.day_count
     gaps = f" ({missing:,} days are not there)" if missing else ""
-    out.print(f"{indent}{origin.table.name} {origin.days}{gaps}: version {origin.version}, {origin.row_count:,} rows", markup=False)
+    out.print(f"{indent}{origin.table.name} {origin.days}{gaps}: version {origin.version}, {origin.row_count:,} rows")
     for run_id, (job, code, config) in list(origin.runs.items())[:limit]:
-        out.print(f"{indent}  by run {run_id} of {job}, code {code}, config {config}", markup=False)
+        out.print(f"{indent}  by run {run_id} of {job}, code {code}, config {config}")
     for landed, file, records in files:
-        out.print(f"{indent}  landed {landed} in {file}: {records:,} records", markup=False)
+        out.print(f"{indent}  landed {landed} in {file}: {records:,} records")
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
@@ -83,14 +93,14 @@ def show_rows(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> Non
     if len(columns) <= 10:
         made = grid(*columns)
         for row in rows:
-            made.add_row(*(escape(_told(value)) for value in row))
+            made.add_row(*(_told(value) for value in row))
         out.print(made)
         return
     for number, row in enumerate(rows, 1):
-        out.print(f"[bold]row {number}[/bold]")
+        out.print(styled("bold", f"row {number}"))
         for name, value in zip(columns, row, strict=True):
             if value is not None:
-                out.print(f"  {name:<20} {_told(value)}", markup=False)
+                out.print(f"  {name:<20} {_told(value)}")
 
 
 def _told(value: object) -> str:

@@ -55,12 +55,21 @@ def due(spark: SparkSession, source: Source, path: str | None, days: Days, *, ta
 
     Raises  UsageError naming the path, or the source where it brings another table; BadData naming a file without a date
     """
-    if path is None:
+    there = named(source, path, table=table)
+    with failures.told(source.name):
+        return [file for file in files.listed(spark, source, there) if file.landing_date is None or file.landing_date in days]
+
+
+def named(source: Source, path: str | None, *, table: Table) -> str:
+    """The path to read for a table, as far as can be told without a session.
+
+    Raises  UsageError where none is named, or the source brings another table
+    """
+    if not path:
         raise UsageError("nothing to read: give the landing file, folder or glob with --path")
     if TABLES[source.table] != table:
         raise UsageError(f"{source.name} is a source of {TABLES[source.table].name}; expected one of {table.name}")
-    with failures.told(source.name):
-        return [file for file in files.listed(spark, source, path) if file.landing_date is None or file.landing_date in days]
+    return path
 
 
 def landed(
