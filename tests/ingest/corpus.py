@@ -33,6 +33,16 @@ event_types: {from: action, map: {view: item_view, buy: purchase}}
 ids: {key: [id]}
 """
 
+LOG_SOURCE = """
+name: log
+site_id: {constant: log_shop}
+read: {format: log, regex: '(?<at>\\d+) (?<user>\\w+) (?<url>\\S+)'}
+landing_date: {name: '(\\d{4}-\\d{2}-\\d{2})'}
+columns: {visitor_id: user, event_at: {value: at, unit: seconds}, page_url: url}
+event_types: {constant: page_view}
+ids: {key: [at, url]}
+"""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -149,6 +159,43 @@ def refused() -> dict[str, tuple[bytes, str]]:
     }
 
 
+def headless_source() -> str:
+    """The CSV source, of files without a header."""
+    return CSV_SOURCE.replace("multi_line: true", f"multi_line: true, header: false, fields: [{CSV_HEADER}]")
+
+
+def refused_lines() -> dict[str, tuple[bytes, str]]:
+    """Files of lines without a header that stop the run; the end of the name says which source reads them."""
+    events = "".join(event(f"e{n}") + "\n" for n in range(3)).encode()
+    log = "".join(f"{SECONDS + n} u{n} /p{n}\n" for n in range(3)).encode()
+    rows = "".join(row(f"r{n}", note='"a, b"') + "\n" for n in range(3)).encode()
+    returns = "carriage return"
+    return {
+        f"{DAY}-bare-returns.jsonl": (events.replace(b"\n", b"\r"), returns),
+        f"{DAY}-bare-returns-and-one-line-feed.jsonl": (events.replace(b"\n", b"\r", 2), returns),
+        f"{DAY}-packed.jsonl": (gzip.compress(events), "gzip"),
+        f"{DAY}-packed-twice.jsonl.gz": (gzip.compress(gzip.compress(events)), "gzip"),
+        f"{DAY}-utf16.jsonl": (events.decode().encode("utf-16"), "UTF-16"),
+        f"{DAY}-utf16-be-no-mark.jsonl": (events.decode().encode("utf-16-be"), "UTF-16"),
+        f"{DAY}-bare-returns.log": (log.replace(b"\n", b"\r"), returns),
+        f"{DAY}-packed.log": (gzip.compress(log), "gzip"),
+        f"{DAY}-utf16.log": (log.decode().encode("utf-16"), "UTF-16"),
+        f"{DAY}-bare-returns.txt": (rows.replace(b"\n", b"\r"), returns),
+        f"{DAY}-packed.txt": (gzip.compress(rows), "gzip"),
+    }
+
+
+def accepted_lines() -> dict[str, tuple[bytes, int]]:
+    """Files of lines without a header that are read, and how many of their records can be mapped."""
+    return {
+        f"{DAY}-crlf.jsonl": (event("a").encode() + b"\r\n", 1),
+        f"{DAY}-return-between-fields.jsonl": (event("b").replace(", ", ",\r").encode() + b"\n", 1),
+        f"{DAY}-zeros.jsonl": (b"\0" * 4096 + b"\n" + event("c").encode() + b"\n", 1),
+        f"{DAY}-crlf.log": (f"{SECONDS} u1 /p1\r\n".encode(), 1),
+        f"{DAY}-return-in-quotes.txt": (row("d", note='"a\rb"').encode() + b"\r\n", 1),
+    }
+
+
 def accepted() -> dict[str, tuple[bytes, int]]:
     """Files that are read: their name, their bytes, and how many records they have."""
     head = f"{CSV_HEADER}\n".encode()
@@ -176,6 +223,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     files = {f"{DAY}.jsonl": json_file(), f"{DAY}.csv": csv_file(), f"{DAY}.parquet": parquet_file()}
-    others = {name: told[0] for name, told in (*refused().items(), *accepted().items())}
+    others = {name: told[0] for name, told in (*refused().items(), *refused_lines().items())}
+    others |= {name: told[0] for name, told in (*accepted().items(), *accepted_lines().items())}
     for name, content in (files | others).items():
         (folder / name).write_bytes(content)
