@@ -33,7 +33,7 @@ def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Output
 
 
 def check(written: Mapping[Table, DataFrame], inputs: Inputs) -> dict[str, int]:
-    return ingest.check(written[RAW_EVENTS], written[RAW_FILES], inputs[RAW_FILES])
+    return ingest.check(written[RAW_EVENTS], written[RAW_FILES], inputs[RAW_FILES], inputs.conf.source())
 
 
 if __name__ == "__main__":

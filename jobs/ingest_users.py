@@ -32,7 +32,7 @@ def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Output
 
 
 def check(written: Mapping[Table, DataFrame], inputs: Inputs) -> dict[str, int]:
-    return ingest.check(written[RAW_USERS], written[RAW_USER_FILES], inputs[RAW_USER_FILES])
+    return ingest.check(written[RAW_USERS], written[RAW_USER_FILES], inputs[RAW_USER_FILES], inputs.conf.source())
 
 
 if __name__ == "__main__":

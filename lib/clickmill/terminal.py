@@ -4,7 +4,7 @@ What is printed may come from people or from data, so text is never markup: brac
 the text, by styled().
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -14,10 +14,12 @@ from rich.text import Text
 from clickmill.contracts.days import Days
 from clickmill.execution import RunResult
 from clickmill.flow import Made
+from clickmill.ingest.unmapped import NOT_MAPPED, OTHERS
 from clickmill.lineage import Origin
 
 out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+_FIELDS = 10
 
 
 @contextmanager
@@ -54,12 +56,22 @@ def show_result(result: RunResult, seconds: float) -> None:
         out.print(f"  {one.table.name:<28} {one.row_count:>12,} rows on {one.day_count:,} days")
         for warning in one.warnings:
             out.print(styled("yellow", "  warning", f" {warning}"))
-    counts = {key: count for key, count in result.counts.items() if not key.startswith("reason ")}
+    counts = {key: count for key, count in result.counts.items() if not key.startswith(("reason ", NOT_MAPPED))}
     if counts:
         out.print("  " + ", ".join(f"{key} {count:,}" for key, count in counts.items()))
     for key, count in sorted(result.counts.items(), key=lambda pair: (-pair[1], pair[0])):
         if key.startswith("reason "):
             out.print(f"    {key.removeprefix('reason '):<32} {count:>12,}")
+    _show_not_mapped({key: count for key, count in result.counts.items() if key.startswith(NOT_MAPPED)})
+
+
+def _show_not_mapped(counts: Mapping[str, int]) -> None:
+    """The fields that most rows have and nobody mapped, one a line; their names come from data, and are no markup."""
+    named = sorted((key for key in counts if key != OTHERS), key=lambda key: (-counts[key], " (declared as " not in key, key))
+    for key in [*named[:_FIELDS], *(key for key in counts if key == OTHERS)]:
+        out.print(f"    {key:<32} {counts[key]:>12,}")
+    if named[_FIELDS:]:
+        out.print(f"    not mapped are {len(named) - _FIELDS:,} fields more; raw.files counts all of them")
 
 
 def show_idle(job: str, days: Days, because: str) -> None:

@@ -67,7 +67,7 @@ def run(spark: SparkSession) -> Ingest:
             known=before,
             keep=lambda frame: frame.localCheckpoint(),
         )
-        return Ingested(landed.rows, landed.files, before)
+        return Ingested(landed.rows, landed.files, before, source)
 
     return ingested
 

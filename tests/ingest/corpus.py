@@ -33,6 +33,16 @@ event_types: {from: action, map: {view: item_view, buy: purchase}}
 ids: {key: [id]}
 """
 
+LOG_SOURCE = """
+name: log
+site_id: {constant: log_shop}
+read: {format: log, regex: '(?<at>\\d+) (?<user>\\w+) (?<url>\\S+)'}
+landing_date: {name: '(\\d{4}-\\d{2}-\\d{2})'}
+columns: {visitor_id: user, event_at: {value: at, unit: seconds}, page_url: url}
+event_types: {constant: page_view}
+ids: {key: [at, url]}
+"""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -69,6 +79,19 @@ def json_lines() -> list[Line]:
         said("nul", event("nul", item_id="a\0b").replace("\\u0000", "\\u0000"), item_id="a\0b"),
         said("raw nul", event("raw nul", item_id="aXb").replace("X", "\0"), "bad_json"),
         said("invalid utf-8", event("invalid utf-8", item_id="aXb").encode().replace(b"X", b"\xff\xfe"), "bad_encoding, bad_json"),
+        said("half a character", event("half a character", item_id="X").replace("X", "\\ud800"), "bad_encoding"),
+        said("second half", event("second half", item_id="aXb").replace("X", "\\uDC00"), "bad_encoding"),
+        said("halves in the wrong order", event("halves in the wrong order", item_id="X").replace("X", "\\udc00\\ud83d"), "bad_encoding"),
+        said("half in a field nobody mapped", event("half in a field nobody mapped", note="X").replace("X", "\\ud83d"), "bad_encoding"),
+        said("half in an item", event("half in an item", items=[{"item_id": "X"}]).replace("X", "\\ud83dx"), "bad_encoding"),
+        said("two halves", event("two halves", item_id="X").replace("X", "\\ud83d\\uDE00"), item_id="\U0001f600"),
+        said("escape of an escape", event("escape of an escape", item_id="X").replace("X", "\\\\ud800"), item_id="\\ud800"),
+        said("letter before the halves", event("letter before the halves", item_id="X").replace("X", "\\ud7ff"), item_id="\ud7ff"),
+        said(
+            "ten megabytes of escapes",
+            event("ten megabytes of escapes", review_text="X").replace("X", "\\ud83d\\ude00" * 800_000),
+            item_id="i1",
+        ),
         said("ten megabytes", event("ten megabytes", review_text="x" * 10_000_000), item_id="i1"),
         said("doubled key", event("doubled key")[:-1] + ', "item_id": "i2"}', "two_values_for_item_id"),
         said("unknown key", event("unknown key", colour="red"), item_id="i1", unmapped='{"colour":"red"}'),
@@ -89,6 +112,9 @@ def json_lines() -> list[Line]:
         said("a list", event("a list", price=[1, 2]), "bad_price"),
         said("price with a comma", event("price with a comma", price="12,50"), "bad_price"),
         said("price with thousands", event("price with thousands", price="1,234.50"), "bad_price"),
+        said("price as a float", event("price as a float", price=19.989999771118164), price="19.9900"),
+        said("price half up", event("price half up", price="0.00005"), price="0.0001"),
+        said("quantity half up", event("quantity half up", quantity="2.0005"), quantity="2.001"),
         said("id with .0", event("id with .0", item_id="17850.0"), item_id="17850.0"),
         said("id with zeros", event("id with zeros", item_id="00123"), item_id="00123"),
         said("carriage return", event("carriage return") + "\r", item_id="i1"),
@@ -149,6 +175,43 @@ def refused() -> dict[str, tuple[bytes, str]]:
     }
 
 
+def headless_source() -> str:
+    """The CSV source, of files without a header."""
+    return CSV_SOURCE.replace("multi_line: true", f"multi_line: true, header: false, fields: [{CSV_HEADER}]")
+
+
+def refused_lines() -> dict[str, tuple[bytes, str]]:
+    """Files of lines without a header that stop the run; the end of the name says which source reads them."""
+    events = "".join(event(f"e{n}") + "\n" for n in range(3)).encode()
+    log = "".join(f"{SECONDS + n} u{n} /p{n}\n" for n in range(3)).encode()
+    rows = "".join(row(f"r{n}", note='"a, b"') + "\n" for n in range(3)).encode()
+    returns = "carriage return"
+    return {
+        f"{DAY}-bare-returns.jsonl": (events.replace(b"\n", b"\r"), returns),
+        f"{DAY}-bare-returns-and-one-line-feed.jsonl": (events.replace(b"\n", b"\r", 2), returns),
+        f"{DAY}-packed.jsonl": (gzip.compress(events), "gzip"),
+        f"{DAY}-packed-twice.jsonl.gz": (gzip.compress(gzip.compress(events)), "gzip"),
+        f"{DAY}-utf16.jsonl": (events.decode().encode("utf-16"), "UTF-16"),
+        f"{DAY}-utf16-be-no-mark.jsonl": (events.decode().encode("utf-16-be"), "UTF-16"),
+        f"{DAY}-bare-returns.log": (log.replace(b"\n", b"\r"), returns),
+        f"{DAY}-packed.log": (gzip.compress(log), "gzip"),
+        f"{DAY}-utf16.log": (log.decode().encode("utf-16"), "UTF-16"),
+        f"{DAY}-bare-returns.txt": (rows.replace(b"\n", b"\r"), returns),
+        f"{DAY}-packed.txt": (gzip.compress(rows), "gzip"),
+    }
+
+
+def accepted_lines() -> dict[str, tuple[bytes, int]]:
+    """Files of lines without a header that are read, and how many of their records can be mapped."""
+    return {
+        f"{DAY}-crlf.jsonl": (event("a").encode() + b"\r\n", 1),
+        f"{DAY}-return-between-fields.jsonl": (event("b").replace(", ", ",\r").encode() + b"\n", 1),
+        f"{DAY}-zeros.jsonl": (b"\0" * 4096 + b"\n" + event("c").encode() + b"\n", 1),
+        f"{DAY}-crlf.log": (f"{SECONDS} u1 /p1\r\n".encode(), 1),
+        f"{DAY}-return-in-quotes.txt": (row("d", note='"a\rb"').encode() + b"\r\n", 1),
+    }
+
+
 def accepted() -> dict[str, tuple[bytes, int]]:
     """Files that are read: their name, their bytes, and how many records they have."""
     head = f"{CSV_HEADER}\n".encode()
@@ -176,6 +239,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     files = {f"{DAY}.jsonl": json_file(), f"{DAY}.csv": csv_file(), f"{DAY}.parquet": parquet_file()}
-    others = {name: told[0] for name, told in (*refused().items(), *accepted().items())}
+    others = {name: told[0] for name, told in (*refused().items(), *refused_lines().items())}
+    others |= {name: told[0] for name, told in (*accepted().items(), *accepted_lines().items())}
     for name, content in (files | others).items():
         (folder / name).write_bytes(content)

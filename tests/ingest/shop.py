@@ -12,6 +12,7 @@ from clickmill.contracts import resources
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import RAW_FILES
 from clickmill.ingest import ingest
+from clickmill.ingest.source import Source
 
 LANDING = Path(__file__).resolve().parents[1] / "fixtures" / "landing"
 EVENTS_CSV = """
@@ -35,6 +36,7 @@ class Ingested:
     raw: DataFrame
     landed_files: DataFrame
     before: DataFrame
+    source: Source
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -52,7 +54,7 @@ class Ingested:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        return ingest.check(self.raw, self.manifest, self.before)
+        return ingest.check(self.raw, self.manifest, self.before, self.source)
 
     def column(self, name: str) -> list[Any]:
         return [row[name] for row in self.rows]

@@ -11,9 +11,12 @@ from clickmill import config, execution, river
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.tables import EVENTS, RAW_EVENTS, REJECTS
+from clickmill.ingest import check
+from clickmill.ingest.source import parse
 from clickmill.lake import Lake
 from ingest import corpus
 from ingest.corpus import Line
+from ingest.shop import yaml
 
 DAY = Days(date(2024, 5, 16), date(2024, 5, 16))
 FILES = {
@@ -102,6 +105,33 @@ def test_a_kind_of_file_that_only_looks_odd_is_read(run, land, name: str) -> Non
     assert got.counts["mapped"] == records
 
 
+def source_of(name: str) -> tuple[str, str]:
+    """The source that reads a file of lines without a header, and its name."""
+    sources = {"log": (corpus.LOG_SOURCE, "log"), "txt": (corpus.headless_source(), "corpus")}
+    return sources.get(name.rsplit(".", 1)[-1], (yaml("events_jsonl"), "events_jsonl"))
+
+
+@pytest.mark.parametrize("name", corpus.refused_lines())
+def test_a_file_of_lines_that_would_pass_for_a_dirty_record_is_refused_by_its_name_in_one_line(run, land, name: str) -> None:
+    (content, told), (text, source) = corpus.refused_lines()[name], source_of(name)
+    with pytest.raises(BadData) as refusal:
+        run(text, land({name: content}), first=DAY.first, name=source)
+    assert name in str(refusal.value) and told in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", corpus.accepted_lines())
+def test_a_file_of_lines_that_only_looks_odd_is_read(run, land, name: str) -> None:
+    (content, mapped), (text, source) = corpus.accepted_lines()[name], source_of(name)
+    assert run(text, land({name: content}), first=DAY.first, name=source).counts["mapped"] == mapped
+
+
+def test_a_look_at_a_source_refuses_the_file_that_a_run_would_refuse(spark: SparkSession, land) -> None:
+    name = f"{corpus.DAY}-bare-returns.log"
+    folder = land({name: corpus.refused_lines()[name][0]})
+    with pytest.raises(BadData, match=f"{name}: has lines that end in a carriage return alone"):
+        check.check(spark, parse(corpus.LOG_SOURCE, "log.yaml"), folder, zone="UTC")
+
+
 def test_a_parquet_file_is_read_and_one_that_was_cut_is_refused(run, land) -> None:
     source = corpus.CSV_SOURCE.replace("{format: csv, multi_line: true}", "{format: parquet}")
     whole = corpus.parquet_file()
@@ -116,4 +146,5 @@ def test_the_corpus_can_be_written_to_look_at(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("sys.argv", ["corpus.py", str(tmp_path / "files")])
     runpy.run_path(str(Path(corpus.__file__)), run_name="__main__")
-    assert len(list((tmp_path / "files").iterdir())) == 3 + len(corpus.refused()) + len(corpus.accepted())
+    written = corpus.refused() | corpus.refused_lines() | corpus.accepted() | corpus.accepted_lines()
+    assert len(list((tmp_path / "files").iterdir())) == 3 + len(written)

@@ -165,6 +165,28 @@ def test_a_file_that_spark_would_leave_out_is_named(run, land):
         run(EVENTS_CSV, land({"a-2024-03-01.csv": HEADER, "_e-2024-03-01.csv": HEADER, "_SUCCESS": ""}))
 
 
+@pytest.mark.parametrize("folder", ["", "shop/", "a [b]/"])
+def test_a_hidden_file_and_a_copy_that_was_broken_off_are_named(run, land, folder):
+    lone = folder.strip("/") or "top"
+    with pytest.raises(BadData, match=r"\.e-2024-03-01.csv: Spark reads no file whose name begins with a dot; rename it"):
+        run(EVENTS_CSV, land({f"{lone}-dot/a-2024-03-01.csv": HEADER, f"{lone}-dot/{folder}.e-2024-03-01.csv": HEADER}) + f"/{lone}-dot")
+    with pytest.raises(BadData, match=r"x-2024-03-01.csv._COPYING_: Spark reads no file .*; deliver it again"):
+        run(EVENTS_CSV, land({f"{lone}/a-2024-03-01.csv": HEADER, f"{lone}/{folder}x-2024-03-01.csv._COPYING_": HEADER}) + f"/{lone}")
+
+
+def test_hidden_files_and_folders_that_hold_no_records_stop_nothing(run, land):
+    others = [
+        ".DS_Store",
+        "._a-2024-03-01.csv",
+        ".a-2024-03-01.csv.crc",
+        ".gitkeep",
+        ".staging/b-2024-03-01.csv",
+        ".staging/.c-2024-03-01.csv",
+    ]
+    got = run(EVENTS_CSV, land({"a-2024-03-01.csv": HEADER + "1,10,view,1709254800,5\n"} | dict.fromkeys(others, HEADER)))
+    assert got.column("file") == ["a-2024-03-01.csv"]
+
+
 def test_a_gzip_file_of_no_bytes_is_cut_off(run, land):
     with pytest.raises(BadData, match=r"2024-03-01.csv.gz: cannot be read to its end"):
         run(EVENTS_CSV, land({"2024-03-01.csv.gz": b""}))

@@ -23,6 +23,7 @@ def events() -> list[str]:
         line("e2", at.format(2), visitor, "review", item_id="i1", rating="5", review_text=review, account_id=account),
         line("e3", at.format(3), visitor, "search", query=query),
         line("e4", at.format(4), buyer, "purchase", order_id=buyer, items=[{"item_id": "i1", "price": "9.90"}]),
+        line("e0", at.format(0), visitor, item_id="i1")[:-1] + f', "{buyer}": "1", "{query}{"x" * 40}": "1"}}',
         # Each of these is turned away, for a value of a person.
         line("e5", buyer, buyer, item_id="i1"),
         line("e6", at.format(6), buyer, item_id="i1", price=buyer),

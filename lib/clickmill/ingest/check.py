@@ -96,9 +96,8 @@ def check(spark: SparkSession, source: Source, path: str, *, zone: str, sample_r
 
 
 def _headed(spark: SparkSession, source: Source, file: LandingFile) -> Scanned:
-    has_header = source.read.format == "csv" and source.read.header
-    first = reading.text(spark, source, [file.path]).select("__line").first() if has_header else None
-    return Scanned(file, 0, 0, "", first["__line"] if first else None)
+    head = [] if reading.is_parquet(source.read, file) else reading.text(spark, source, [file.path]).select("__line").take(2)
+    return Scanned(file, 0, len(head), "", head[0]["__line"] if head else None)
 
 
 def _report(mapped: DataFrame, source: Source, found: list[LandingFile], fields: Sequence[str]) -> Report:

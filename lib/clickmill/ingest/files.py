@@ -20,6 +20,8 @@ from clickmill.ingest.source import Source
 
 _NEVER_EMPTY = (".gz", ".bz2", ".zst")  # an empty one has a head at least; Spark reads nothing from no bytes
 _MARKERS = ("_SUCCESS", "_metadata", "_common_metadata", "_committed_", "_started_", "_temporary", "_delta_log")
+_OF_THE_SYSTEM = (".DS_Store", "._", ".git", ".keep", ".nfs", ".~lock.")  # files beside records that are none
+_COPYING = "._COPYING_"
 _HIDDEN_DEPTH = 4
 _PACKED = (".tar.gz", ".tgz", ".tar", ".zip", ".7z", ".rar")
 
@@ -73,13 +75,13 @@ def listed(spark: SparkSession, source: Source, path: str) -> list[LandingFile]:
         if found is None:
             raise
         raise BadData(f"{found[1]}: Hadoop reads no name with a colon; rename it") from None
+    if left_out:
+        raise BadData(left_out)
     if not uris:
         raise UsageError(f"{path}: no file there is called {source.read.files} (read.files of {source.name})")
     packed = sorted(uri for uri in uris if uri.lower().endswith(_PACKED))
     if packed:
         raise UsageError(f"{_below(unquote(packed[0]), path)}: is an archive; unpack it and give the folder")
-    if left_out:
-        raise BadData(f"{left_out}: Spark reads no file or folder whose name begins with _; rename it")
     return sorted((_landing_file(source, uri, path) for uri in uris), key=lambda file: file.name)
 
 
@@ -89,15 +91,28 @@ def _plain(path: str) -> str:
 
 
 def _left_out(spark: SparkSession, source: Source, path: str) -> str | None:
-    """The first file or folder, up to three folders down, that Spark takes for a marker of its own though it may hold records."""
+    """What Spark leaves out though it may hold records, up to three folders down: the first of them, why, and what to do about it."""
     for depth in range(_HIDDEN_DEPTH):
-        files, there = hadoop.at(spark, f"{path}/{'*/' * depth}_*")
+        files, there = hadoop.at(spark, f"{path}/{'*/' * depth}{{_*,.*,*{_COPYING}}}")
         for status in files.globStatus(there) or ():
-            name = status.getPath().getName()
-            is_marker = name.startswith(_MARKERS) or "=" in name
-            if not is_marker and (status.isDirectory() or fnmatchcase(name, source.read.files)):
-                return _below(unquote(status.getPath().toString()), path)
+            name, folders = status.getPath().getName(), status.getPath().toString().split("/")[-depth - 1 : -1]
+            why = _why_left_out(source, name, is_folder=status.isDirectory())
+            if why and not any(folder.startswith(("_", ".")) for folder in folders):
+                return f"{_below(unquote(status.getPath().toString()), path)}: Spark reads no {why}"
     return None
+
+
+def _why_left_out(source: Source, name: str, *, is_folder: bool) -> str | None:
+    if name.endswith(_COPYING) and not is_folder:
+        is_meant = fnmatchcase(name.removesuffix(_COPYING), source.read.files)
+        return f"file whose name ends with {_COPYING}: its copy has not come to an end; deliver it again" if is_meant else None
+    is_meant = is_folder or fnmatchcase(name, source.read.files) or fnmatchcase(name[1:], source.read.files)
+    if name.startswith("_"):
+        is_marker = name.startswith(_MARKERS) or "=" in name
+        return "file or folder whose name begins with _; rename it" if is_meant and not is_marker else None
+    # In a folder that is hidden copies are made ready; a checksum lies hidden beside each file that Hadoop wrote.
+    is_other = is_folder or name.startswith(_OF_THE_SYSTEM) or name.endswith((".crc", ".swp"))
+    return "file whose name begins with a dot; rename it, or take it away" if is_meant and not is_other else None
 
 
 def _landing_file(source: Source, uri: str, given: str) -> LandingFile:

@@ -108,10 +108,10 @@ def landed(
     return Landed(conform(chosen, table), manifest.files(spark, chosen, deliveries, source=source.name))
 
 
-def check(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str, int]:
+def check(rows: DataFrame, written: DataFrame, before: DataFrame, source: Source) -> dict[str, int]:
     """The identity records = mapped + rejected, from what was written; see `manifest.checked`."""
     position = "item_pos" if "item_pos" in rows.columns else "state_pos"
-    return manifest.checked(rows.withColumn("_pos", F.col(position)), written, before)
+    return manifest.checked(rows.withColumn("_pos", F.col(position)), written, before, source)
 
 
 def mapped_rows(groups: Sequence[Records], source: Source, zone: str) -> DataFrame:

@@ -53,29 +53,31 @@ def _not_text(data_type: DataType, path: str) -> list[str]:
 def records(lines: DataFrame, source: Source, file: str) -> Records:
     """Fields have the declared types, exact in case; a line that is no JSON object has none.
 
-    Grain   one row per line; problems: bad_encoding, empty_line, bad_json, not_an_object, two_values_for_<column> (a key that a
-            column reads is there twice, or spelt in two cases), bad_<field> (a list or object where text was declared, or the reverse)
+    Grain   one row per line; problems: bad_encoding (also where half a character is escaped), empty_line, bad_json, not_an_object,
+            two_values_for_<column> (a key that a column reads is there twice, or spelt in two cases), bad_<field> (a list or
+            object where text was declared, or the reverse)
     """
     fields = declared(source)
     line, is_empty = F.col("__line"), F.trim("__line") == ""
     lines = lines.withColumns(
         {
             "__is_json": F.coalesce(F.col("__is_text") & _is_one_value(line), F.lit(False)),
+            "__is_half": json_text.has_half_character(line),
             "__texts": json_text.parsed(line, _TEXTS),
             "__keys": F.json_object_keys("__line"),
         }
     )
-    lines = lines.withColumn("__readable", F.col("__is_json") & F.col("__texts").isNotNull())
+    lines = lines.withColumn("__readable", F.col("__is_json") & ~F.col("__is_half") & F.col("__texts").isNotNull())
     # A line of a lenient reader's making must not be read after all.
     lines = lines.withColumns({"__texts": F.when(F.col("__readable"), F.col("__texts")), "__exact": json_text.with_exact_numbers(line)})
     exact = F.when(F.col("__exact") == line, F.col("__texts")).otherwise(json_text.parsed(F.col("__exact"), _TEXTS))
     nested = json_text.nested(line, _texts(fields))
     lines = lines.withColumns({"__exact_texts": F.when(F.col("__readable"), exact), "__nested": nested})
     whole = {
-        "bad_encoding": ~F.col("__is_text"),
+        "bad_encoding": ~F.col("__is_text") | (F.col("__is_json") & F.col("__is_half")),
         "empty_line": is_empty,
         "bad_json": ~is_empty & ~F.col("__is_json"),
-        "not_an_object": F.col("__is_json") & F.col("__texts").isNull(),
+        "not_an_object": F.col("__is_json") & ~F.col("__is_half") & F.col("__texts").isNull(),
     }
     items = _items_path(source, fields)
     lines, misfits = _with_fields(lines, fields, items, unread=source.unmapped(fields.names))

@@ -18,6 +18,10 @@ _FRACTION = r"-?(?:0|[1-9][0-9]*+)(?:[.][0-9]++(?:[eE][+-]?[0-9]++)?|[eE][+-]?[0
 # From the end of the match before, so that a string is always passed as a whole and no digit in it is taken for a number.
 _NEXT_FRACTION = rf'\G((?:[^"0-9-]++|{_STRING}|{_WHOLE_NUMBER})*+)({_FRACTION})'
 
+# A character beyond the first 65,536 is written as two escapes, of which none stands alone.
+_HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_WHOLE_CHARACTERS = rf"\A(?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|{_HIGH}{_LOW})*+\z"
+
 
 def wrapped(text: Column) -> Column:
     """The text of an object whose `v` is the value: from_json reads objects."""
@@ -38,6 +42,15 @@ def with_exact_numbers(line: Column) -> Column:
     Needs   text that is JSON; other text may come out as it was from some place on
     """
     return F.regexp_replace(line, _NEXT_FRACTION, '$1"$2"')
+
+
+def has_half_character(line: Column) -> Column:
+    """Whether JSON text escapes one half of a character alone: Spark would read each as a question mark, and two ids as one.
+
+    Needs   text that is JSON
+    """
+    may_have = line.contains("\\ud") | line.contains("\\uD")
+    return F.when(may_have, ~line.rlike(_WHOLE_CHARACTERS)).otherwise(F.lit(False))
 
 
 def nested(text: Column, names: Sequence[str]) -> Column:

@@ -12,7 +12,9 @@ from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import RAW_FILES
+from clickmill.ingest import unmapped
 from clickmill.ingest.files import Scanned
+from clickmill.ingest.source import Source
 
 _COUNTS = ("record_count", "mapped_count", "rejected_count", "row_count")
 _NONE = (0, 0, 0, 0)
@@ -110,11 +112,11 @@ def files(spark: SparkSession, rows: DataFrame, deliveries: Iterable[Delivery], 
     return conform(both.withColumns({"source": F.lit(source), "unmapped_fields": F.coalesce("unmapped_fields", none)}), RAW_FILES)
 
 
-def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str, int]:
+def checked(rows: DataFrame, written: DataFrame, before: DataFrame, source: Source) -> dict[str, int]:
     """Compare the manifest with the rows, both as they were written, and with the files as they were scanned.
 
-    Returns records, mapped, rejected, rows, records of the files that wait for a run of their own days, and
-    the rows with each problem
+    Returns records, mapped, rejected, rows, records of the files that wait for a run of their own days,
+    the rows with each field that is not mapped, and those with each problem
     Needs   rows: with `_pos`, as `counted`; written and before: rows of raw.files, of this run and of earlier ones
     Raises  BadData naming the file whose counts do not add up
     """
@@ -130,6 +132,7 @@ def checked(rows: DataFrame, written: DataFrame, before: DataFrame) -> dict[str,
     counts = {name: sum(one[place] for one in told.values()) for place, name in enumerate(("records", "mapped", "rejected", "rows"))}
     if manifest:
         counts[WAITING] = _waiting(before.unionByName(written))
+    counts |= unmapped.counted((row.unmapped_fields for row in manifest), source)
     return counts | {f"reason {row.reason}": row["count"] for row in sorted(reasons.counted(rows, "problems").collect())}
 
 

@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from clickmill.ingest import columnar, delimited, json_lines, log_lines, multi_line
+from clickmill.ingest import columnar, delimited, first_line, json_lines, log_lines, multi_line
 from clickmill.ingest.files import LandingFile, Scanned, scanned
 from clickmill.ingest.parts import Read
 from clickmill.ingest.records import BLOCK_BYTES, PLACE, Records, lines
@@ -21,12 +21,12 @@ def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> l
     if not files:
         return []
     found: dict[str, Scanned] = {}
-    lined = [file for file in files if not _is_parquet(source.read, file)]
+    lined = [file for file in files if not is_parquet(source.read, file)]
     if lined:
         has_header = source.read.format == "csv" and source.read.header
         rows = text(spark, source, [file.path for file in lined])
         found |= {one.file.uri: one for one in scanned(rows, lined, has_header=has_header)}
-    for schema, group in _by_schema(spark, [file for file in files if _is_parquet(source.read, file)]).items():
+    for schema, group in _by_schema(spark, [file for file in files if is_parquet(source.read, file)]).items():
         rows = columnar.rows(spark, [file.path for file in group], schema)
         found |= {one.file.uri: one for one in scanned(rows, group, has_header=False)}
     return [found[file.uri] for file in files]
@@ -35,7 +35,7 @@ def scan(spark: SparkSession, source: Source, files: Sequence[LandingFile]) -> l
 def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> list[Records]:
     """The records of the files.
 
-    Raises  BadData naming the file whose header is broken
+    Raises  BadData naming the file whose header is broken, or which is packed, in another encoding, or without line feeds
     """
     read = source.read
     sizes = {one.file.uri: one.size_bytes for one in files}
@@ -50,6 +50,10 @@ def groups(spark: SparkSession, source: Source, files: Sequence[Scanned]) -> lis
             if one.first_line is not None:
                 by_header.setdefault(delimited.header(source, one.first_line, one.file.name), []).append(one.file)
         return [delimited.records(_text(spark, source, group, sizes), source, names, group[0].name) for names, group in by_header.items()]
+    for one in files:
+        refused = None if is_parquet(read, one.file) else first_line.refused(read, one)
+        if refused:
+            raise refused
     first = files[0].file.name
     if read.format == "json":
         return [json_lines.records(lines, source, first) for lines in _json(spark, source, [one.file for one in files], sizes)]
@@ -78,14 +82,14 @@ def _parquet(spark: SparkSession, files: Sequence[LandingFile], schema: StructTy
     return _spread(spark, columnar.rows(spark, [file.path for file in files], schema), files, sizes)
 
 
-def _is_parquet(read: Read, file: LandingFile) -> bool:
+def is_parquet(read: Read, file: LandingFile) -> bool:
     """Whether a file holds rows: all files of a source of Parquet, and of one of JSON those that are called so."""
     return read.format == "parquet" or (read.format == "json" and file.path.lower().endswith(".parquet"))
 
 
 def _json(spark: SparkSession, source: Source, files: Sequence[LandingFile], sizes: Mapping[str, int]) -> list[DataFrame]:
     """Lines of JSON; rows of Parquet as the JSON that the same system would have written: what is null is left out."""
-    lined = [file for file in files if not _is_parquet(source.read, file)]
+    lined = [file for file in files if not is_parquet(source.read, file)]
     found = [_text(spark, source, lined, sizes)] if lined else []
     for schema, group in _by_schema(spark, [file for file in files if file not in lined]).items():
         rows = columnar.rows(spark, [file.path for file in group], schema, has_nulls=False).withColumn("__is_text", F.lit(True))
