@@ -122,3 +122,18 @@ def test_a_column_of_a_type_that_spark_does_not_read_is_told_with_its_file(run, 
     pq.write_table(pa.table(ROWS | {"clock": pa.array([1, 2], pa.time64("ns"))}), tmp_path / "x-2024-03-01.parquet", coerce_timestamps="us")
     with pytest.raises(BadData, match=r"x-2024-03-01.parquet: has a column of a type that Spark does not read"):
         run(SOURCE, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("item", [["a"], ["b"]], r"columns.item_id: gives array<string>; expected one value"),
+        ("user", [{"id": 7}, {"id": 8}], r"columns.visitor_id: gives struct<id:bigint>; expected one value"),
+        ("at", [b"2024", b"2025"], r"columns.event_at: gives binary; expected a time"),
+    ],
+    ids=["a list", "a struct", "bytes"],
+)
+def test_a_column_whose_type_has_changed_stops_the_run_and_is_named(run, folder, name: str, values: list, said: str) -> None:
+    pq.write_table(pa.table(ROWS | {name: values}), folder / "y-2024-03-01.parquet", coerce_timestamps="us")
+    with pytest.raises(UsageError, match=said):
+        run(SOURCE, str(folder))
