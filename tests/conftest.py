@@ -31,6 +31,13 @@ TEST_PROPERTIES = {
     # Each query is written out for a page that nobody opens; in full that takes as long as to optimise it.
     "spark.sql.ui.explainMode": "simple",
     "spark.sql.debug.maxToStringFields": "1",
+    # A thousand lakes in one process: what Delta and the status of past queries remember of them fills the heap to the brim, and
+    # a tenth of the time went into collecting it.
+    "spark.databricks.delta.delta.log.cacheSize": "80",
+    "spark.sql.ui.retainedExecutions": "20",
+    "spark.ui.retainedJobs": "100",
+    "spark.ui.retainedStages": "200",
+    "spark.ui.retainedTasks": "2000",
 }
 
 
