@@ -40,10 +40,12 @@ TEST_PROPERTIES = {
     "spark.ui.retainedTasks": "2000",
 }
 
+LONGEST = ("river", "faults", "test_flow.py", "test_vacuum.py", "test_releases.py", "test_execution.py")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest modules first, so that no process is left alone with one at the end."""
-    items.sort(key=lambda item: "river" not in item.path.parts)
+    items.sort(key=lambda item: next((place for place, name in enumerate(LONGEST) if name in item.path.parts), len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
