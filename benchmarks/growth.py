@@ -41,16 +41,16 @@ def main(rows: int = 1_000_000, rounds: int = 3) -> None:
 def _more_rows(spark: SparkSession, small: Lake, large: Lake, rows: int, rounds: int) -> list[tuple[str, float, float]]:
     """Ten times the rows in ten times the partitions, which is how a cluster is set up for them."""
     sizes = {"small": (small, 8), "large": (large, 80)}
-    steps = {name: partial(_cleaned, spark, raw, name + "-out", partitions) for name, (raw, partitions) in sizes.items()}
+    steps = {name: partial(_cleaned, raw, fresh(spark, name + "-out"), _first(1), partitions) for name, (raw, partitions) in sizes.items()}
     costs = measure.in_turn(spark, steps, rounds)
     memory = [max(cost.memory_bytes for cost in costs[name]) for name in steps]
     time = measure.ratio(costs["large"], costs["small"])
     return [(f"time of {10 * rows:,} rows over {rows:,}", time, 10.5), ("memory, the same", memory[1] / memory[0], 1.1)]
 
 
-def _cleaned(spark: SparkSession, raw: Lake, folder: str, partitions: int) -> None:
-    with set_for(spark, {"spark.sql.shuffle.partitions": str(partitions)}):
-        ours(raw, fresh(spark, folder), _first(1))
+def _cleaned(raw: Lake, lake: Lake, days: Days, partitions: int) -> None:
+    with set_for(lake.spark, {"spark.sql.shuffle.partitions": str(partitions)}):
+        ours(raw, lake, days)
 
 
 def _more_days(spark: SparkSession, rows: int) -> list[tuple[str, float, float]]:
@@ -68,9 +68,8 @@ def _more_days(spark: SparkSession, rows: int) -> list[tuple[str, float, float]]
 def _one_visitor(spark: SparkSession, rows: int) -> list[tuple[str, float, float]]:
     """Share of the files of ten days that a reader of one visitor opens; the days were run one by one, into 40 partitions."""
     raw, lake = landed(spark, rows, 10, folder="raw-10"), fresh(spark, "days-10")
-    with set_for(spark, {"spark.sql.shuffle.partitions": "40"}):
-        for number in range(10):
-            ours(raw, lake, Days(shop.last_day(number + 1), shop.last_day(number + 1)))
+    for number in range(10):
+        _cleaned(raw, lake, Days(shop.last_day(number + 1), shop.last_day(number + 1)), 40)
     events = lake.read(EVENTS)
     row = events.select("site_id", "visitor_bucket").first()
     assert row is not None

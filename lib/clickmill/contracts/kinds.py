@@ -57,6 +57,7 @@ IN_SET = "expect_column_values_to_be_in_set"
 MATCH_REGEX = "expect_column_values_to_match_regex"
 LENGTH_BETWEEN = "expect_column_value_lengths_to_be_between"
 LENGTH_EQUAL = "expect_column_value_lengths_to_equal"
+LENGTHS = (LENGTH_BETWEEN, LENGTH_EQUAL)
 PAIR_GREATER = "expect_column_pair_values_a_to_be_greater_than_b"
 UNIQUE = "expect_column_values_to_be_unique"
 UNIQUE_TOGETHER = "expect_compound_columns_to_be_unique"

@@ -165,7 +165,7 @@ def _name(one: ExpectationValidationResult) -> str:
 
 def _expectation(rule: Rule) -> Expectation:
     kind, kwargs = rule.kind, dict(rule.kwargs)
-    if kind in (kinds.LENGTH_BETWEEN, kinds.LENGTH_EQUAL):
+    if kind in kinds.LENGTHS:
         length = kwargs.pop("value", None)
         kind, kwargs = kinds.BETWEEN, kwargs if length is None else {"min_value": length, "max_value": length}
     column_args, columns = kinds.KINDS[kind].column_args, engine_columns(rule)

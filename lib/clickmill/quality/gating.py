@@ -126,7 +126,7 @@ def _evaluate(frame: DataFrame, rules: tuple[Rule, ...], name: str, rows: int, p
     # Imported here: Great Expectations takes seconds to import, and not every process gates.
     from clickmill.quality import engine
 
-    return engine.evaluate(as_seen(frame, rules), rules, name=name, rows=rows, page=page)
+    return engine.evaluate(frame, rules, name=name, rows=rows, page=page)
 
 
 def _unproven(suite: Suite, result: "Evaluation", rows_written: int) -> list[str]:

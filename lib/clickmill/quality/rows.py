@@ -9,10 +9,8 @@ from pyspark.sql.types import ArrayType, NumericType
 from clickmill.contracts import kinds
 from clickmill.contracts import suite as suites
 from clickmill.contracts.errors import BadData
-from clickmill.contracts.suite import Rule
+from clickmill.contracts.suite import Condition, Rule
 from clickmill.contracts.table import Table
-
-_LENGTHS = (kinds.LENGTH_BETWEEN, kinds.LENGTH_EQUAL)
 
 
 def broken_rules(frame: DataFrame, table: Table) -> dict[str, Column]:
@@ -34,9 +32,7 @@ def broken(frame: DataFrame, rule: Rule) -> Column:
     columns = [_column(frame, name, rule) for name in rule.columns]
     holds = columns[0].isNotNull() if rule.kind == kinds.NOT_NULL else _holds(rule, columns)
     breaks = ~F.coalesce(holds, F.lit(True))
-    if rule.where is None:
-        return breaks
-    return breaks & F.coalesce(_column(frame, rule.where.column, rule).isin(*rule.where.values), F.lit(False))
+    return breaks if rule.where is None else breaks & _is_looked_at(frame, rule, rule.where)
 
 
 def as_seen(frame: DataFrame, rules: Iterable[Rule]) -> DataFrame:
@@ -55,27 +51,28 @@ def as_engine_sees(frame: DataFrame, rules: Iterable[Rule]) -> DataFrame:
 
     Raises  BadData when a rule names a column that is not in the frame
     """
-    seen: dict[str, Column] = {}
-    for rule in rules:
-        columns = (_column(frame, name, rule) for name in rule.columns)
-        seen |= {name: _as_engine_sees(frame, column, rule) for name, column in zip(engine_columns(rule), columns, strict=True)}
-    return frame.select(*(column.alias(name) for name, column in seen.items()))
+    named = {seen: (name, rule) for rule in rules for seen, name in zip(engine_columns(rule), rule.columns, strict=True)}
+    return frame.select(*(_as_engine_sees(frame, name, rule).alias(seen) for seen, (name, rule) in named.items()))
 
 
 def engine_columns(rule: Rule) -> tuple[str, ...]:
     """Names of the columns that Great Expectations looks at for a rule."""
     of_rule = f"_of_{rule.name}"
-    return tuple(f"{name}{of_rule}" if rule.where or rule.kind in _LENGTHS else name for name in rule.columns)
+    return tuple(f"{name}{of_rule}" if rule.where or rule.kind in kinds.LENGTHS else name for name in rule.columns)
 
 
-def _as_engine_sees(frame: DataFrame, column: Column, rule: Rule) -> Column:
-    value = F.length(column) if rule.kind in _LENGTHS else column
+def _as_engine_sees(frame: DataFrame, name: str, rule: Rule) -> Column:
+    column = _column(frame, name, rule)
+    value = F.length(column) if rule.kind in kinds.LENGTHS else column
     if rule.where is None:
         return value
-    is_looked_at = _column(frame, rule.where.column, rule).isin(*rule.where.values)
-    if rule.kind == kinds.NOT_NULL:
-        return F.when(F.coalesce(~is_looked_at, F.lit(True)) | value.isNotNull(), True)
-    return F.when(is_looked_at, value)
+    is_looked_at = _is_looked_at(frame, rule, rule.where)
+    return F.when(~is_looked_at | value.isNotNull(), True) if rule.kind == kinds.NOT_NULL else F.when(is_looked_at, value)
+
+
+def _is_looked_at(frame: DataFrame, rule: Rule, where: Condition) -> Column:
+    """True for the rows of the condition of a rule, else false; never null."""
+    return F.coalesce(_column(frame, where.column, rule).isin(*where.values), F.lit(False))
 
 
 def broken_counts(frame: DataFrame, rules: Iterable[Rule]) -> dict[str, int]:
