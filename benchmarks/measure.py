@@ -94,6 +94,21 @@ def slowest_over_median(spark: SparkSession, step: Step) -> float:
     return max(ratios)
 
 
+def operations(spark: SparkSession, step: Step) -> list[list[str]]:
+    """The operators of each stage of a step, those too that no plan tells of, such as what a writer does of its own."""
+    first = _newest_stage(spark) + 1
+    step()
+    store, found = spark.sparkContext._jsc.sc().statusStore(), []
+    for stage in (one.stageId() for one in _stages(spark) if one.stageId() >= first):
+        names, todo = [], [store.operationGraphForStage(stage).rootCluster()]
+        while todo:
+            inner = todo.pop().childClusters()
+            todo += [inner.apply(place) for place in range(inner.size())]
+            names += [inner.apply(place).name() for place in range(inner.size())]
+        found.append(names)
+    return found
+
+
 def _stages(spark: SparkSession) -> list[Any]:
     store, gateway = spark.sparkContext._jsc.sc().statusStore(), spark.sparkContext._gateway
     assert gateway is not None

@@ -5,7 +5,7 @@ A visitor is judged by a whole day, and by a small aggregate: cleaning only has 
 
 from pyspark.sql import SparkSession
 
-from clickmill import job
+from clickmill import job, reused
 from clickmill.clean import bots, records
 from clickmill.config import Config
 from clickmill.contracts.days import Days
@@ -15,13 +15,15 @@ from clickmill.job import Inputs, Outputs
 READS = (RAW_EVENTS.landed("clean.lateness_days"),)
 WRITES = (BOTS,)
 CONFIG = ("bots", "clean", "shop")
+SPARK_CONF = reused.SIEVED
 
 
 def run(spark: SparkSession, conf: Config, days: Days, inputs: Inputs) -> Outputs:
-    rows = records.of_days(inputs[RAW_EVENTS], days, zone=conf.shop.zone, **conf.clean.clocks())
-    limits = bots.Limits(**conf.bots.model_dump())
-    suspects = inputs.keep(bots.suspects(records.only_mapped(rows), limits))
-    return {BOTS: bots.bots(suspects, limits)}
+    taken = records.of_days(inputs[RAW_EVENTS], days, zone=conf.shop.zone, **conf.clean.clocks())
+    rows, limits = records.only_mapped(taken), bots.Limits(**conf.bots.model_dump())
+    busy = inputs.keep(bots.busy(rows, limits))
+    suspects = inputs.keep(bots.suspects(rows, busy, limits))
+    return {BOTS: bots.bots(suspects, busy, limits)}
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
 
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.table import Table
@@ -57,6 +59,13 @@ def raw_event(when: str | None = "10:00", *, visitor: str | None = "a", event_id
     if isinstance(changes.get("quantity"), int):
         changes["quantity"] = Decimal(changes["quantity"])
     return row | changes
+
+
+def narrower(table: Table, name: str) -> Table:
+    """The contract of a table as it was before it had a column."""
+    old = replace(table)
+    old.__dict__["schema"] = StructType([field for field in table.schema.fields if field.name != name])
+    return old
 
 
 def frame(spark: SparkSession, table: Table, rows: Iterable[dict[str, Any]]) -> DataFrame:

@@ -205,6 +205,7 @@ events = st.tuples(st.just("land"), st.integers(0, 3), st.sampled_from("abcdef")
 runs = st.tuples(st.just("run"), st.integers(0, 3), st.integers(0, 3), st.just(0))
 kills = st.tuples(st.just("kill"), st.integers(1, 3), st.sampled_from(POINTS), st.integers(1, 3))
 rounds = st.tuples(st.lists(events, min_size=1, max_size=3), kills, st.lists(events, min_size=1, max_size=3), runs)
+sequences = st.lists(rounds, min_size=1, max_size=2)
 deaths: list[str] = []
 
 
@@ -223,9 +224,17 @@ def dies_at(point: str, passes: int) -> Callable[[], None]:
 
 
 @settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(sequence=st.lists(rounds, min_size=1, max_size=2))
+@given(sequence=sequences)
 def test_after_any_sequence_of_landings_runs_and_deaths_the_tables_are_those_of_one_run(spark, tmp_path_factory, sequence) -> None:
-    world = World(spark, str(tmp_path_factory.mktemp("world") / "lake"))
+    ends_well(World(spark, str(tmp_path_factory.mktemp("world") / "lake")), sequence)
+
+
+def test_runs_did_die_in_these_sequences() -> None:
+    assert len(deaths) >= 4 and len(set(deaths)) >= 3, deaths
+
+
+def ends_well(world: World, sequence: list[tuple[Any, ...]]) -> None:
+    """Go through a sequence, and see that what comes of it is what the dictionary says."""
     steps = [step for landed, death, more_landed, run in sequence for step in (*landed, death, *more_landed, run)]
     for kind, n, what, more in steps:
         if kind == "land":
@@ -247,7 +256,3 @@ def test_after_any_sequence_of_landings_runs_and_deaths_the_tables_are_those_of_
     assert {str(row.event_date): row.event_count for row in world.lake.read(BOTS).collect()} == {
         one: count % 2 for one, (count, _) in world.right(0, 3).items()
     }
-
-
-def test_runs_did_die_in_these_sequences() -> None:
-    assert len(deaths) >= 4 and len(set(deaths)) >= 3, deaths

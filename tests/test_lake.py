@@ -1,16 +1,19 @@
 """The lake: hashes that depend on rows alone, few files, and rows read back as they were written."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql.types import LongType, StructField, StructType
 
-from builders import DAY, NEXT_DAY, frame, raw_event
+from benchmarks import measure
+from builders import DAY, NEXT_DAY, frame, narrower, raw_event
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import UsageError
-from clickmill.contracts.table import Table
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.tables import RAW_EVENTS, RAW_FILES, RAW_USERS, RECOMMENDATIONS
 from clickmill.facts import facts_by_day
 from clickmill.lake import Lake
@@ -37,25 +40,16 @@ def test_a_map_column_is_hashed_whatever_the_order_of_its_keys(spark) -> None:
     assert len(hashes) == 1
 
 
-def test_appended_rows_are_read_back_alone_with_their_types(spark, lake: Lake) -> None:
-    def user(name: str, day) -> dict:
-        return {
-            "source": "s",
-            "landing_date": day,
-            "file": "f",
-            "block": 0,
-            "ordinal": 0,
-            "state_pos": 0,
-            "problems": [],
-            "delivery_id": "d",
-        } | {
-            "site_id": "shop",
-            "user_id": name,
-        }
+def raw_user(name: str, day: date) -> dict[str, Any]:
+    """One state of a user as it was delivered."""
+    place = {"source": "s", "landing_date": day, "file": "f", "delivery_id": "d", "block": 0, "ordinal": 0, "state_pos": 0}
+    return place | {"problems": [], "site_id": "shop", "user_id": name}
 
+
+def test_appended_rows_are_read_back_alone_with_their_types(spark, lake: Lake) -> None:
     lake.ensure(RAW_USERS, {})
-    lake.write(frame(spark, RAW_USERS, [user("00123", DAY)]), RAW_USERS, Days(DAY, DAY), {})
-    written = lake.write(frame(spark, RAW_USERS, [user("00124", DAY), user("00125", NEXT_DAY)]), RAW_USERS, Days(DAY, NEXT_DAY), {})
+    lake.write(frame(spark, RAW_USERS, [raw_user("00123", DAY)]), RAW_USERS, Days(DAY, DAY), {})
+    written = lake.write(frame(spark, RAW_USERS, [raw_user("00124", DAY), raw_user("00125", NEXT_DAY)]), RAW_USERS, Days(DAY, NEXT_DAY), {})
     assert sorted((row.user_id, row.landing_date) for row in lake.rows_of(written).collect()) == [("00124", DAY), ("00125", NEXT_DAY)]
     assert lake.read(RAW_USERS).count() == 3
 
@@ -65,6 +59,20 @@ def test_a_range_of_days_is_written_with_one_file_a_day(spark, lake: Lake) -> No
     lake.ensure(RAW_EVENTS, {})
     lake.write(frame(spark, RAW_EVENTS, rows).repartition(8), RAW_EVENTS, Days(DAY, rows[-1]["event_date"]), {})
     assert len(lake.read(RAW_EVENTS).inputFiles()) == 3
+
+
+def test_the_writer_keeps_the_order_of_rows_by_sorting_none_of_its_own(spark, lake: Lake) -> None:
+    rows = frame(spark, RAW_USERS, [raw_user(f"u{n}", (DAY, NEXT_DAY)[n % 2]) for n in range(8)])
+    lake.ensure(RAW_USERS, {})
+
+    def sorts(writers: int) -> int:
+        with set_for(spark, {"spark.sql.maxConcurrentOutputFileWriters": str(writers)}):
+            stages = measure.operations(spark, lambda: lake.write(rows, RAW_USERS, Days(DAY, NEXT_DAY), {}))
+        (writing,) = (names for names in stages if "DeltaInvariantChecker" in names)
+        return writing.count("Sort")
+
+    shipped = int(spark.conf.get("spark.sql.maxConcurrentOutputFileWriters"))
+    assert (shipped > 1, sorts(shipped), sorts(0)) == (True, 0, 1)
 
 
 def test_a_table_is_published_with_comments_and_for_readers_of_version_one(spark, lake: Lake) -> None:
@@ -78,14 +86,6 @@ def test_a_table_is_published_with_comments_and_for_readers_of_version_one(spark
 def test_a_value_that_moves_to_another_column_changes_the_hash_of_its_day(spark) -> None:
     there, moved = (facts_by_day(frame(spark, RAW_EVENTS, [raw_event(**{name: "x"})]), RAW_EVENTS)[0] for name in ("query", "page_url"))
     assert there.content_hash != moved.content_hash
-
-
-def narrower(table: Table, name: str) -> Table:
-    """The contract as it was before it had the column."""
-    old = replace(table)
-    fields = [field for field in table.schema.fields if field.name != name]
-    old.__dict__["schema"] = StructType(fields)
-    return old
 
 
 def test_a_column_that_is_new_in_a_contract_is_added_and_is_null_in_the_rows_of_before(spark, lake: Lake) -> None:

@@ -218,6 +218,7 @@ class Lake:
         columns = ", ".join(f"`{one.name}` {one.dataType.simpleString()} COMMENT {_quoted(one.metadata['comment'])}" for one in new)
         with self._noted(note):
             self.spark.sql(f"ALTER TABLE delta.`{self.path(table)}` ADD COLUMNS ({columns})")
+        faultpoint("lake.widened")
 
     def _register(self, table: Table) -> None:
         """Make the table known by name where there is a catalogue; a published one by the name without its version, too."""

@@ -1,6 +1,6 @@
 """Machines: each rule fires at its limit and not below, and no rule fires for what people do."""
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from builders import DAY, frame, raw_event
 from clickmill.clean import bots
@@ -19,8 +19,13 @@ LIMITS = bots.Limits(
 
 
 def rules(spark: SparkSession, rows: list[dict], partitions: int = 2) -> dict[str, list[str]]:
-    found = bots.bots(bots.suspects(frame(spark, RAW_EVENTS, rows).repartition(partitions), LIMITS), LIMITS)
-    return {row.visitor_id: list(row.rules) for row in found.collect()}
+    return {row.visitor_id: list(row.rules) for row in found(frame(spark, RAW_EVENTS, rows).repartition(partitions)).collect()}
+
+
+def found(rows: DataFrame) -> DataFrame:
+    """The visitor days on which a rule fires."""
+    busy = bots.busy(rows, LIMITS)
+    return bots.bots(bots.suspects(rows, busy, LIMITS), busy, LIMITS)
 
 
 def clock(second: int) -> str:
@@ -79,14 +84,14 @@ def test_rows_that_know_the_day_only_say_nothing_about_minutes(spark: SparkSessi
 
 def test_a_flood_is_told_whatever_it_is_made_of_and_any_partitioning_finds_the_same(spark: SparkSession) -> None:
     flood = [raw_event("12:00", visitor="flood", event_type="purchase", order_id="o1", item_id=f"i{n}") for n in range(100)]
-    found = [rules(spark, flood + uneven("bot", 30), partitions) for partitions in (1, 5)]
-    assert found[0] == found[1] == {"flood": ["flood"], "bot": ["rate"]}
+    told = [rules(spark, flood + uneven("bot", 30), partitions) for partitions in (1, 5)]
+    assert told[0] == told[1] == {"flood": ["flood"], "bot": ["rate"]}
 
 
 def test_flags_and_floods_reach_the_rows_of_their_visitor_and_day_only(spark: SparkSession) -> None:
     flood = [raw_event("12:00", visitor="x", event_type="purchase", order_id="o1") for _ in range(100)]
-    found = bots.bots(bots.suspects(frame(spark, RAW_EVENTS, flood), LIMITS), LIMITS)
+    verdicts = found(frame(spark, RAW_EVENTS, flood))
     rows = [raw_event("10:00", visitor="x"), raw_event("2024-05-17 10:00", visitor="x"), raw_event("10:00", visitor=None)]
-    told = bots.with_verdict(frame(spark, RAW_EVENTS, rows), found).orderBy("ordinal").collect()
-    found = [(row.event_date == DAY, row.is_bot, row._flood) for row in told]
-    assert found == [(True, True, True), (False, False, False), (True, False, False)]
+    told = bots.with_verdict(frame(spark, RAW_EVENTS, rows), verdicts).orderBy("ordinal").collect()
+    told_of = [(row.event_date == DAY, row.is_bot, row._flood) for row in told]
+    assert told_of == [(True, True, True), (False, False, False), (True, False, False)]

@@ -1,5 +1,5 @@
-"""Small runs that are disturbed: a job that writes two tables of days, one that publishes two, a rollback, and the acceptance of a
-release that was refused, each in a lake with a day already in it."""
+"""Small runs that are disturbed: a job that writes two tables of days and adds to a third, one that publishes two, a rollback, and the
+acceptance of a release that was refused, each in a lake with a day already in it. The third table is one of an older contract."""
 
 from datetime import date, datetime
 from types import SimpleNamespace
@@ -9,18 +9,18 @@ from unittest import mock
 import pytest
 from pyspark.sql import SparkSession
 
-from builders import DAY, NEXT_DAY, frame
+from builders import DAY, NEXT_DAY, frame, narrower
 from clickmill import config, execution, locks, quality, releases
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, UsageError
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import DAYS, IDENTITIES, RECOMMENDATIONS, SERVED, VALUE_RANGES
+from clickmill.contracts.tables import DAYS, IDENTITIES, RECOMMENDATIONS, SERVED, USERS, VALUE_RANGES
 from clickmill.lake import Lake
 from clickmill.releases import Releases
 from released import publishes
 from ungated import passes
 
-WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES), "publishes": SERVED, "rolls back": SERVED, "accepts": SERVED}
+WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES, USERS), "publishes": SERVED, "rolls back": SERVED, "accepts": SERVED}
 
 
 def job(name: str, day: date) -> Any:
@@ -29,13 +29,22 @@ def job(name: str, day: date) -> Any:
         return publishes(2 if day == DAY else 3, without=1, day=day)
 
     def run(spark, conf, days, inputs):
-        seen = {"first_seen_at": datetime(2024, 5, 16, 10), "last_seen_at": datetime(2024, 5, 16, 11)}
-        identity = {"site_id": "shop", "event_date": day, "visitor_id": f"v{day.day}", "account_id": "a1"} | seen
-        bounds = {"site_id": "shop", "event_date": day, "event_type": "purchase", "measure": "price", "row_count": 9, "low": 1.0}
-        rows: dict[Table, list[dict]] = {IDENTITIES: [identity], VALUE_RANGES: [bounds | {"high": float(day.day)}]}
-        return {table: frame(spark, table, made) for table, made in rows.items()}
+        rows = made(day)
+        known = {row.user_id for row in inputs[USERS].collect()}
+        rows[USERS] = [row for row in rows[USERS] if row["user_id"] not in known]
+        return {table: frame(spark, table, rows[table]) for table in WRITTEN["writes"]}
 
-    return SimpleNamespace(__name__="writes", READS=(), WRITES=WRITTEN["writes"], run=run, CONFIG=("shop",))
+    return SimpleNamespace(__name__="writes", READS=(USERS.up_to(),), WRITES=WRITTEN["writes"], run=run, CONFIG=("shop",))
+
+
+def made(day: date) -> dict[Table, list[dict[str, Any]]]:
+    """The rows of a day that the job `writes` is to write."""
+    seen = {"first_seen_at": datetime(2024, 5, 16, 10), "last_seen_at": datetime(2024, 5, 16, 11)}
+    identity = {"site_id": "shop", "event_date": day, "visitor_id": f"v{day.day}", "account_id": "a1"} | seen
+    bounds = {"site_id": "shop", "event_date": day, "event_type": "purchase", "measure": "price", "row_count": 9, "low": 1.0}
+    since = {"landing_date": day, "valid_from": datetime(2024, 5, 1), "known_from": datetime(2024, 5, 1)}
+    user = {"site_id": "shop", "user_id": f"u{day.day}"} | since | ({} if day == DAY else {"segment": "new"})
+    return {IDENTITIES: [identity], VALUE_RANGES: [bounds | {"high": float(day.day)}], USERS: [user]}
 
 
 def run(spark: SparkSession, root: str, name: str, day: date) -> None:
@@ -65,15 +74,17 @@ def _by_hand(lake: Lake, name: str) -> None:
 
 def prepared(spark: SparkSession, root: str, name: str) -> None:
     """A lake with one day in it, and with a write of another that a run left behind that was killed."""
-    run(spark, root, name if name == "writes" else "publishes", DAY)
+    with mock.patch.dict(USERS.__dict__, schema=narrower(USERS, "segment").schema):
+        run(spark, root, name if name == "writes" else "publishes", DAY)
     if name == "rolls back":
         run(spark, root, "publishes", NEXT_DAY)
     if name == "accepts":
         with pytest.raises(GateRefused):
             _run(spark, root, publishes(300, without=1, day=NEXT_DAY), NEXT_DAY)
     if name == "writes":
-        stray = job(name, date(2024, 5, 20)).run(spark, None, None, None)[VALUE_RANGES]
-        Lake(spark, root).write(stray, VALUE_RANGES, Days(date(2024, 5, 20), date(2024, 5, 20)), {"run_id": "killed"})
+        later = date(2024, 5, 20)
+        stray = frame(spark, VALUE_RANGES, made(later)[VALUE_RANGES])
+        Lake(spark, root).write(stray, VALUE_RANGES, Days(later, later), {"run_id": "killed"})
 
 
 def told(spark: SparkSession, root: str, name: str) -> dict[str, Any]:

@@ -12,7 +12,11 @@ from clickmill import cli, session
 from conftest import TEST_PROPERTIES
 
 landing = Path(sys.argv[1])
-spark = session.build("leaks", {**TEST_PROPERTIES, "spark.driver.memory": "1g"})
+# With all that Spark writes down of its settings and of each plan.
+plans = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": Path("plans").absolute().as_uri(), "spark.eventLog.compress": "false"}
+Path("plans").mkdir()
+told = {"spark.driver.memory": "1g", "spark.sql.ui.explainMode": "formatted", "spark.sql.debug.maxToStringFields": "200"}
+spark = session.build("leaks", {**TEST_PROPERTIES, **told, **plans})
 day = ["--date", "2024-05-16", "--env", "test", "--lake", "lake"]
 source = ["--source", "events_jsonl"]
 for words in (
@@ -37,3 +41,4 @@ try:
     job.told(lambda: spark.sql("select cast(visitor_id as int) from events").collect())
 except BaseException as ended:
     print("a value that does not fit", type(ended).__name__)
+spark.stop()

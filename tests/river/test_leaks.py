@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from river.small_shop import line
+from river.small_shop import USERS, line
 
 TOP = Path(__file__).resolve().parents[2]
 PEOPLE = ("canary.visitor@mail.example", "canary.account@mail.example", "canary.buyer@mail.example", "canary review", "canary query")
@@ -73,13 +73,16 @@ def test_the_runs_ended_as_they_should(left) -> None:
     assert "a value that does not fit Exit" in said
 
 
-def test_no_canary_stands_on_the_terminal_or_in_a_log_a_report_or_the_name_of_a_file(left) -> None:
+def test_no_canary_stands_on_the_terminal_or_in_a_log_a_report_a_plan_or_the_name_of_a_file(left) -> None:
     folder, said = left
     names = "\n".join(str(one.relative_to(folder)) for one in folder.rglob("*"))
     told = {"terminal": said, "names of files": names}
     logs = [one for one in (folder / "logs").rglob("*") if one.is_file()]
     assert {"clickmill.log", "errors.log", "spark.log", "clean.events.html"} <= {one.name for one in logs}
     told |= {one.name: one.read_text(encoding="utf-8", errors="replace") for one in logs}
+    plans = [one for one in (folder / "plans").rglob("*") if one.is_file() and not one.name.startswith(".")]
+    told |= {f"plans {one.name}": one.read_text(encoding="utf-8") for one in plans}
+    assert any("BatchScan" in text or "FileScan" in text for text in told.values()), "Spark wrote its plans down"
     commits = list((folder / "lake").rglob("_delta_log/*.json"))
     ledger = [one for one in commits if one.parts[-4] == "ops"]
     assert ledger
@@ -93,3 +96,12 @@ def test_what_the_ledger_keeps_of_runs_holds_no_canary(left, spark) -> None:
     for table in ("runs", "days"):
         text = str(spark.read.format("delta").load(f"{folder}/lake/ops/{table}").collect())
         assert not [canary for canary in (*PEOPLE, *SECRETS.values()) if canary in text]
+
+
+def test_what_models_and_lists_are_made_of_stands_in_no_log_and_no_report(ran, tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = tmp_path_factory.getbasetemp()
+    folders = [*base.glob("spark*/logs"), *base.parent.glob("popen-*/spark*/logs")]  # of each process of the tests
+    told = {one: one.read_text(encoding="utf-8", errors="replace") for folder in folders for one in folder.rglob("*") if one.is_file()}
+    assert {"train_als_factors", "publish_recommendations"} <= {job for job in ran[1] if any(job in text for text in told.values())}
+    people = [user for users in USERS.values() for user in users if len(user) > 8]
+    assert people and {(one.name, user) for one, text in told.items() for user in people if user in text or user in str(one)} == set()

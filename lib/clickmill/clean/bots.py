@@ -10,7 +10,6 @@ from clickmill.contracts.conform import conform
 from clickmill.contracts.tables import BOTS
 
 _DAY = ("site_id", "event_date", "visitor_id")
-_LOOKED_AT = ("event_id", "item_id", "order_id", "event_type", "event_at", "is_day_only")
 _BAND = 1.2
 """Gaps in one band differ by less than this factor."""
 _LOOKING = ("page_view", "item_view", "search", "click", "impression")
@@ -30,18 +29,43 @@ class Limits:
     flood_events: int
 
 
-def suspects(rows: DataFrame, limits: Limits) -> DataFrame:
-    """The rows of visitor days with enough events for a rule to look at, found by one small aggregate.
+def busy(rows: DataFrame, limits: Limits) -> DataFrame:
+    """The visitor days with enough events for a rule to look at.
 
-    Grain   one row per row of a suspect, with what rules look at, and `_rows`, how many there are; read several times: keep it
-    Needs   site_id, event_date, visitor_id, event_id, item_id, order_id, event_type, event_at, is_day_only
+    Grain   one row per (site_id, event_date, visitor_id), with `_rows`, how many there are, and `_who`, a hash that names it; read
+            several times: keep it
+    Needs   site_id, event_date, visitor_id
     """
-    named = rows.where(F.col("visitor_id").isNotNull())
-    counts = named.groupBy(*_DAY).agg(F.count("*").alias("_rows")).where(F.col("_rows") >= limits.min_events)
-    return named.select(*_DAY, *_LOOKED_AT).join(counts, on=list(_DAY), how="inner")
+    counts = _named(rows).groupBy(*_DAY).agg(F.count("*").alias("_rows"))
+    return counts.where(F.col("_rows") >= limits.min_events).withColumn("_who", F.xxhash64(*_DAY))
 
 
-def bots(suspects: DataFrame, limits: Limits) -> DataFrame:
+def suspects(rows: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
+    """The rows of busy visitor days as rules look at them. The others are sieved out where they are read: see reused.SIEVED.
+
+    What is only compared, and within a visitor day, is a hash: of a row come six numbers.
+
+    Grain   one row per row of a suspect; read several times: keep it
+    Needs   rows: site_id, event_date, visitor_id, event_id, item_id, order_id, event_type, event_at, is_day_only; the frame of busy()
+    """
+    looks = F.col("event_type").isin(*_LOOKING)
+    looked_at = {
+        "_act": F.xxhash64(F.coalesce("order_id", "event_id")),
+        "_look": F.when(looks, F.xxhash64("event_id")),
+        "_item": F.when(looks & F.col("item_id").isNotNull(), F.xxhash64("item_id")),
+        "_at": F.col("event_at"),
+        "_day_only": F.col("is_day_only"),
+    }
+    told = _named(rows).select(F.xxhash64(*_DAY).alias("_who"), *(column.alias(name) for name, column in looked_at.items()))
+    # Spark sieves only by what is picked by a condition, so the one of busy() is said again.
+    return told.join(busy.where(F.col("_rows") >= limits.min_events).select("_who"), on="_who", how="inner")
+
+
+def _named(rows: DataFrame) -> DataFrame:
+    return rows.where(F.col("visitor_id").isNotNull())
+
+
+def bots(suspects: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
     """Visitor days on which a rule fires, with the rules and the numbers they looked at.
 
     Copies count once (by event id), an order counts as one act however many
@@ -49,10 +73,11 @@ def bots(suspects: DataFrame, limits: Limits) -> DataFrame:
     hours and gaps.
 
     Grain   one row per (site_id, event_date, visitor_id) with a rule that fired; small: broadcast it
-    Needs   the frame of suspects()
+    Needs   the frames of suspects() and busy()
     """
-    facts = _acts(suspects).join(_breadth(suspects), on=list(_DAY), how="inner")
-    fired = facts.withColumn("rules", _rules(limits))
+    facts = busy.join(_acts(suspects), on="_who", how="inner").join(_breadth(suspects), on="_who", how="left")
+    seen = {"item_count": F.coalesce("_items", F.lit(0)).cast("long"), "_item_looks": F.coalesce("_item_looks", F.lit(0))}
+    fired = facts.withColumns(seen).withColumn("rules", _rules(limits))
     return conform(fired.where(F.size("rules") > 0), BOTS)
 
 
@@ -62,47 +87,40 @@ def _acts(rows: DataFrame) -> DataFrame:
     Even are the gaps of the fullest band of one fifth in width. A share of them, unlike a deviation, hardly moves where an
     act is lost or doubled: one gap of two lengths among a hundred raises the deviation of a timer to a tenth of its mean.
     """
-    acts = rows.groupBy(*_DAY, F.coalesce("order_id", "event_id").alias("_act")).agg(
-        F.min("event_at").alias("_at"), F.min("is_day_only").alias("_day_only")
-    )
-    in_time = Window.partitionBy(*_DAY).orderBy("_at", "_act")
+    acts = rows.groupBy("_who", "_act").agg(F.min("_at").alias("_at"), F.min("_day_only").alias("_day_only"))
+    in_time = Window.partitionBy("_who").orderBy("_at", "_act")
     timed = ~F.col("_day_only")
     gap_us = F.when(timed, F.unix_micros("_at") - F.unix_micros(F.lag("_at").over(in_time)))
     minute_s = F.when(timed, F.unix_seconds(F.date_trunc("minute", "_at")))
     gaps = acts.withColumns({"_gap_us": gap_us, "_minute_s": minute_s})
     # Every act is tallied under its minute, and its gap under two bands, half a band apart: gaps that are alike share one,
-    # wherever they lie. One shuffle counts both.
+    # wherever they lie. One pass counts both.
     place = F.ln(F.when(F.col("_gap_us") > 0, F.col("_gap_us")).cast("double")) / math.log(_BAND)
-    bands = (F.when(F.col("_gap_us").isNotNull(), _tally("band", band)) for band in (F.floor(place) * 2, F.floor(place + 0.5) * 2 - 1))
-    tallies = gaps.select(*_DAY, F.explode(F.array_compact(F.array(_tally("minute", F.col("_minute_s")), *bands))).alias("_tally"))
-    counted = tallies.groupBy(*_DAY, "_tally").agg(F.count("*").alias("_count")).select(*_DAY, "_tally.*", "_count")
-    of_minute, of_band = (F.when(F.col("what") == what, F.col("_count")) for what in ("minute", "band"))
-    day = counted.groupBy(*_DAY).agg(
+    bands = (F.when(F.col("_gap_us").isNotNull(), _tally(False, band)) for band in (F.floor(place) * 2, F.floor(place + 0.5) * 2 - 1))
+    tallies = gaps.select("_who", F.explode(F.array_compact(F.array(_tally(True, F.col("_minute_s")), *bands))).alias("_tally"))
+    counted = tallies.select("_who", "_tally.*").groupBy("_who", "is_minute", "place").agg(F.count("*").alias("_count"))
+    of_minute, of_band = (F.when(which, F.col("_count")) for which in (F.col("is_minute"), ~F.col("is_minute")))
+    has_place = F.col("place").isNotNull()
+    hour = F.when(F.col("is_minute"), F.hour(F.timestamp_seconds("place")))
+    day = counted.groupBy("_who").agg(
         F.sum(of_minute).alias("event_count"),
-        F.coalesce(F.max(F.when(F.col("place").isNotNull(), of_minute)), F.lit(0)).cast("long").alias("peak_minute_count"),
-        F.size(F.collect_set(F.when(F.col("what") == "minute", F.hour(F.timestamp_seconds("place"))))).alias("active_hour_count"),
+        F.coalesce(F.max(F.when(has_place, of_minute)), F.lit(0)).cast("long").alias("peak_minute_count"),
+        F.bit_count(F.coalesce(F.bit_or(F.call_function("shiftleft", F.lit(1), hour)), F.lit(0))).alias("active_hour_count"),
         (F.sum(of_band) / 2).alias("_gap_count"),
-        F.max(F.when(F.col("place").isNotNull(), of_band)).alias("_even"),
+        F.max(F.when(has_place, of_band)).alias("_even"),
     )
     share = F.coalesce("_even", F.lit(0)) / F.col("_gap_count")
     return day.withColumn("even_gap_share", F.when(F.col("_gap_count") >= 2, share))
 
 
-def _tally(what: str, place: Column) -> Column:
-    return F.struct(F.lit(what).alias("what"), place.cast("long").alias("place"))
+def _tally(is_minute: bool, place: Column) -> Column:
+    return F.struct(F.lit(is_minute).alias("is_minute"), place.cast("long").alias("place"))
 
 
 def _breadth(rows: DataFrame) -> DataFrame:
     """Different items looked at, and looks: a crawler hardly looks at one twice. Carts and orders say nothing here."""
-    looks = rows.where(F.col("event_type").isin(*_LOOKING)).groupBy(*_DAY, "item_id").agg(F.count_distinct("event_id").alias("_looks"))
-    seen = looks.groupBy(*_DAY).agg(
-        F.count("item_id").alias("_items"), F.sum(F.when(F.col("item_id").isNotNull(), F.col("_looks"))).alias("_item_looks")
-    )
-    everyone = rows.groupBy(*_DAY).agg(F.max("_rows").alias("_rows"))
-    joined = everyone.join(seen, on=list(_DAY), how="left")
-    return joined.withColumns(
-        {"item_count": F.coalesce("_items", F.lit(0)).cast("long"), "_item_looks": F.coalesce("_item_looks", F.lit(0))}
-    )
+    looks = rows.where(F.col("_item").isNotNull()).groupBy("_who", "_item").agg(F.count_distinct("_look").alias("_looks"))
+    return looks.groupBy("_who").agg(F.count("*").alias("_items"), F.sum("_looks").alias("_item_looks"))
 
 
 def _rules(limits: Limits) -> Column:
