@@ -11,13 +11,14 @@ from clickmill.contracts.tables import RAW_EVENTS
 FIRST = date(2024, 5, 1)
 _VISIT_EVENTS = 10
 _VISITOR_EVENTS = 20
+_BUYS_ONE_IN = 5
 _COPIES = {"exact": 0.02, "near": 0.01, "conflicting": 0.002}
 _TYPES = ("item_view", "page_view", "item_view", "page_view", "search", "item_view", "add_to_cart", "page_view", "item_view", "purchase")
 
 
 def raw_events(spark: SparkSession, rows: int, days: int, *, giant_share: float = 0.0) -> DataFrame:
-    """Visits of ten events, half a minute apart, two visits a visitor; 2 % exact, 1 % near and 0.2 % conflicting copies,
-    0.5 % rows without an item that need one.
+    """Visits of ten events, half a minute apart, two visits a visitor, one visit in five ends with a purchase; 2 % exact, 1 % near
+    and 0.2 % conflicting copies, 0.5 % rows without an item that need one.
 
     Grain   one row per event; about `rows` of them, spread evenly over `days` days from FIRST on
     giant_share  share of all rows that one visitor sends
@@ -48,7 +49,8 @@ def _told(rows: DataFrame, visitors: int, days: int, giant_share: float) -> Data
     first_us = F.lit((FIRST - date(1970, 1, 1)).days) * 86_400_000_000
     shift_us = F.when(F.col("_copy") == "near", 300_000).when(F.col("_copy") == "conflicting", 2_000_000).otherwise(0)
     at_us = first_us + (day * 86_400 + start_s + step * 30) * 1_000_000 + _random("jitter", event, 5_000_000) + shift_us
-    kind = F.element_at(F.array(*map(F.lit, _TYPES)), (step + 1).cast("int"))
+    told = F.element_at(F.array(*map(F.lit, _TYPES)), (step + 1).cast("int"))
+    kind = F.when((told == "purchase") & (_random("buys", visit, _BUYS_ONE_IN) > 0), "page_view").otherwise(told)
     is_about_item = kind.isin("item_view", "add_to_cart", "purchase")
     item = F.concat(F.lit("item-"), F.floor(F.pow(_random("item", event, 1_000_000) / 1_000_000, 2) * 20_000).cast("long"))
     is_bad = (_random("bad", event, 200) == 0) & (kind == "item_view")

@@ -27,7 +27,7 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     return {
         EVENTS: sessions.events(moved, turned_away, windows),
         REJECTS: records.rejects(copies.rejected(looked_at), turned_away),
-        OPEN_SESSIONS: lambda written: open_sessions.open_sessions(written[EVENTS], carried, examined, windows, zone=zone),
+        OPEN_SESSIONS: lambda done: open_sessions.open_sessions(done[EVENTS], carried, examined, windows, zone=zone, keep=inputs.keep),
     }
 
 

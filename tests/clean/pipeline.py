@@ -42,7 +42,7 @@ def clean(
     turned_away = copies.only_copies(examined)
     events = reused.kept(sessions.events(moved, turned_away, WINDOWS).cache())
     rejects = records.rejects(copies.rejected(looked_at), turned_away)
-    return Cleaned(events, rejects, open_sessions.open_sessions(events, before, examined, WINDOWS, zone=zone))
+    return Cleaned(events, rejects, open_sessions.open_sessions(events, before, examined, WINDOWS, zone=zone, keep=DataFrame.cache))
 
 
 def states(spark: SparkSession, days: Days, carried: DataFrame | None) -> DataFrame:

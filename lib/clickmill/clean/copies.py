@@ -9,7 +9,7 @@ from clickmill.clean.order import IN_TIME, OWNER, Windows, seconds
 from clickmill.clean.records import until_day_ends_s
 from clickmill.clean.stream import PLACE
 
-_COMPARED = ("_slot", "_visitor_hash", "copy_key", "copy_window_s", "event_at")
+_COMPARED = ("_slot", "_visitor_hash", "_id_hash", "copy_key", "copy_window_s", "event_at", "_row_hash")
 
 
 def looked_at(stream: DataFrame, windows: Windows, *, zone: str) -> DataFrame:
@@ -21,15 +21,16 @@ def looked_at(stream: DataFrame, windows: Windows, *, zone: str) -> DataFrame:
     Grain   one row per row of the stream; read several times: keep it
     Needs   the frame of stream.stream(), shuffled by `_slot`
     """
-    rows = stream.drop("_event")
     waits_s = F.greatest(F.lit(max(windows.copy_horizon_s, windows.gap_s)), F.coalesce("copy_window_s", F.lit(0)))
-    id_hash = F.xxhash64("site_id", "_owner", "event_id")
-    # All rows pass here: they are compared by numbers alone, which finds all likes and hardly a row more, and the rest is one column.
-    # What is turned away lies apart from its visitor, and is like nothing.
     is_wanted = F.when(F.col("_is_kept"), until_day_ends_s(zone) <= waits_s).otherwise(True)
-    packed = rows.select(*_COMPARED, id_hash.alias("_id_hash"), is_wanted.alias("_wanted"), F.struct("*").alias("_row"))
-    found = packed.withColumn("_has_like", _has_like()).where(F.col("_has_like") | F.col("_wanted"))
-    return found.select("_row.*", "_has_like").select("*", "_record.*").drop("_record")
+    rows = stream.drop("_event").withColumn("_id_hash", F.xxhash64("site_id", "_owner", "event_id"))
+    rows = rows.withColumn("_row_hash", F.xxhash64("_id_hash", "copy_key", "event_at", "item_pos", "_carried"))
+    # All rows pass here: they are compared by numbers alone, which finds all likes and hardly a row more, and nothing else is sorted.
+    likes = rows.where("_is_kept").select(*_COMPARED).withColumn("_has_like", _has_like()).where("_has_like")
+    there = ["_slot", "_row_hash"]
+    found = rows.join(likes.select(*there, "_has_like").dropDuplicates(there).hint("shuffle_hash"), on=there, how="left")
+    told = found.withColumn("_has_like", F.col("_has_like").isNotNull()).where(F.col("_has_like") | is_wanted)
+    return told.drop("_id_hash", "_row_hash").select("*", "_record.*").drop("_record")
 
 
 def rejected(looked_at: DataFrame) -> DataFrame:

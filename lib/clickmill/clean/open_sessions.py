@@ -1,5 +1,7 @@
 """What the end of a day hands to the next: sessions that are open, and rows of which a copy may still come."""
 
+from collections.abc import Callable
+
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -9,23 +11,26 @@ from clickmill.clean.records import until_day_ends_s
 from clickmill.contracts.conform import conform
 from clickmill.contracts.tables import OPEN_SESSIONS
 
+Keep = Callable[[DataFrame], DataFrame]
+
 _ROW = ("site_id", "event_date", "event_id", "item_pos", "visitor_id")
 _CONTENT = (*_ROW, "payload_hash")
 _SAID_OF_COPIES = ("payload_hash", "copy_key", "copy_window_s", "kept_event_id", "_visitor_hash")
 
 
-def open_sessions(events: DataFrame, carried: DataFrame, examined: DataFrame, windows: Windows, *, zone: str) -> DataFrame:
+def open_sessions(events: DataFrame, carried: DataFrame, examined: DataFrame, windows: Windows, *, zone: str, keep: Keep) -> DataFrame:
     """What each day of a run hands to the one after it.
 
     Grain   one row per row of the day that lies within its horizon of the day's end; is_last marks the
             last row of a session that is open, which brings the state of the session so far
     Needs   events: clean.events of the days of the run; carried: clean.open_sessions at the end of the day before; examined:
-            the frame of copies.examined
+            the frame of copies.examined; keep: holds on to the few rows that are read twice
     """
     fresh = examined.where(~F.col("_carried"))
     so_far = _so_far(events, carried, windows.gap_s, zone)
     kept = fresh.where(F.col("_copy").isNull()).select(*_ROW, *_SAID_OF_COPIES)
-    last = _same(so_far, kept, _ROW, "inner").withColumns({"is_last": F.lit(True), "visitor_bucket": order.visitor_bucket()})
+    named = _same(so_far, kept, _ROW, "inner").withColumns({"is_last": F.lit(True), "visitor_bucket": order.visitor_bucket()})
+    last = keep(named)
     nothing = {name: F.lit(None).cast(OPEN_SESSIONS.schema[name].dataType) for name in ("session_id", *sessions.STATE)}
     waiting = _same(_waiting(fresh, windows.copy_horizon_s, zone), last.select(*_CONTENT), _CONTENT, "left_anti")
     waiting = waiting.withColumns({**nothing, "is_last": F.lit(False), "visitor_bucket": order.visitor_bucket()})
