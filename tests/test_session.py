@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -52,6 +53,15 @@ def test_executors_that_differ_stop_the_run_in_one_line_before_a_table_is_touche
     assert ended.returncode == 1 and len(errors) == 1 and said in errors[0]
     assert "Traceback" not in ended.stderr + ended.stdout
     assert not (tmp_path / "lake").exists()
+
+
+def test_java_starts_from_the_classes_that_set_up_noted(spark: SparkSession) -> None:
+    noted = Path(sys.prefix) / "spark.jsa"
+    if not noted.exists():
+        pytest.skip("the classes were not noted: this environment was not made by the set-up, or its Java cannot note them")
+    assert str(noted) in spark.conf.get("spark.driver.extraJavaOptions")
+    java = next(one for one in psutil.Process().children() if one.name() == "java")
+    assert str(noted) in {one.path for one in java.memory_maps()}
 
 
 def test_a_session_and_a_process_that_live_in_another_zone_are_brought_to_utc(spark: SparkSession, monkeypatch) -> None:

@@ -50,7 +50,7 @@ def with_spark(spark: SparkSession) -> list[Finding]:
     jvm = spark._jvm.java.util.TimeZone.getDefault().getID()  # type: ignore[union-attr]
     return [
         Finding("time zone", f"session {zone}, JVM {jvm}", zone == "UTC" and jvm in ("UTC", "Etc/UTC")),
-        _asked("Delta round trip", lambda: _round_trip(spark)),
+        _asked("Delta round trip", lambda: round_trip(spark)),
     ]
 
 
@@ -107,7 +107,8 @@ def _memory() -> Finding:
     return Finding("memory", f"{free_gib:.0f} GiB free", free_gib >= 4)
 
 
-def _round_trip(spark: SparkSession) -> str:
+def round_trip(spark: SparkSession) -> str:
+    """Write a row into a lake of its own, read it back, and say so."""
     made_at = datetime(2024, 2, 29, 23, 30)
     row = {"table": "t", "day": date(2024, 2, 29), "content_hash": "1", "row_count": 1, "version": 1, "job": "j", "run_id": "r"}
     row |= {"code_version": "0", "config_hash": "0", "inputs": "{}", "admitted_at": made_at}

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
@@ -44,6 +45,10 @@ def build(app_name: str, extra: Mapping[str, str] | None = None) -> SparkSession
         jars = sorted(map(str, (config.cache_folder() / "ivy" / "jars").glob("*.jar")))
         conf.set("spark.jars", ",".join(jars)) if jars else conf.set("spark.jars.packages", DELTA_PACKAGE)
         conf.set("spark.jars.ivy", str(config.cache_folder() / "ivy"))
+        classes = Path(sys.prefix) / "spark.jsa"
+        if classes.exists():  # set-up noted what Java loads; where they are of another Java or other jars it loads them itself
+            noted = f'"-XX:SharedArchiveFile={classes}" -Xlog:cds*=off'
+            conf.set("spark.driver.extraJavaOptions", f"{conf.get('spark.driver.extraJavaOptions')} {noted}")
     for key, value in (extra or {}).items():
         conf.set(key, value)
     return in_utc(SparkSession.builder.config(conf=conf).appName(app_name).getOrCreate())

@@ -53,6 +53,10 @@ cluster = {
     "spark.master": f"spark://127.0.0.1:{port}",
     "spark.executor.memory": "600m",
     "spark.executorEnv.PYTHONPATH": os.environ["PYTHONPATH"],
+    # Both are there before the first task starts.
+    "spark.cores.max": "2",
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    "spark.scheduler.maxRegisteredResourcesWaitingTime": "300s",
     "spark.speculation": "true",
     "spark.speculation.quantile": "0.5",
     "spark.speculation.multiplier": "1.1",

@@ -29,10 +29,11 @@ KILLED += [("accepts", "releases.table_served", 1)]  # a rollback is killed besi
 # Where a run that lives on after an error has something to undo, or to leave alone.
 MENDED = [("writes", point, passes) for point, passes in (("lake.written", 1), ("lake.written", 3), ("ledger.admitting", 1))]
 MENDED += [("writes", "ledger.admitted", 1), ("publishes", "releases.staged", 1), ("publishes", "releases.approved", 1)]
+# What both do with their hands they do by the same steps: each step is tried in one of them.
 BY_HAND = [
-    *(("rolls back", point, 1) for point in ("lake.restoring", "lake.restored", *PUBLISHES[1:])),
-    *(("accepts", point, 1) for point in ("lake.writing", "lake.written", "ledger.admitting", "ledger.admitted", *PUBLISHES[1:])),
-    *((name, "releases.table_served", 2) for name in ("rolls back", "accepts")),
+    *(("rolls back", point, 1) for point in ("lake.restoring", "lake.restored", "releases.approving", "releases.served")),
+    *(("accepts", point, 1) for point in ("lake.writing", "ledger.admitting", "ledger.admitted", "releases.approved")),
+    *((name, "releases.table_served", passes) for name, passes in (("rolls back", 1), ("accepts", 2))),
 ]
 
 

@@ -27,7 +27,7 @@ def when_files_are_there() -> None:
 
 
 log.configure(f"{root}-logs")
-java = TEST_PROPERTIES["spark.driver.defaultJavaOptions"] + " -XX:TieredStopAtLevel=1 -Xshare:auto"
+java = TEST_PROPERTIES["spark.driver.defaultJavaOptions"] + " -XX:TieredStopAtLevel=1"
 spark = session.build("victim", {**TEST_PROPERTIES, "spark.driver.memory": "1g", "spark.driver.defaultJavaOptions": java})
 if "--in-the-middle" in sys.argv:
     faults.armed["lake.writing"] = when_files_are_there

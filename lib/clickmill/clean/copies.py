@@ -18,7 +18,7 @@ def looked_at(stream: DataFrame, windows: Windows, *, zone: str) -> DataFrame:
     `_has_like` are those whose id, or whose copy key within its window, another row of the visitor has; of the others that
     are kept so far the day is so near its end that copies may still come or the session may go on.
 
-    Grain   one row per row of the stream; read several times: keep it
+    Grain   one row per such row of the stream; read several times: keep it
     Needs   the frame of stream.stream(), shuffled by `_slot`
     """
     waits_s = F.greatest(F.lit(max(windows.copy_horizon_s, windows.gap_s)), F.coalesce("copy_window_s", F.lit(0)))
