@@ -17,17 +17,20 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one round took: seconds, bytes written by shuffles, bytes spilled, highest resident memory of this process and its children."""
+    """What one round took: seconds, bytes written by shuffles, bytes spilled, highest resident memory of this process and its children,
+    and the most that Spark held at once for sorts, hashes, what is broadcast and what is kept; the rest of the heap is what Java
+    has not collected yet."""
 
     seconds: float
     shuffled_bytes: int
     spilled_bytes: int
     memory_bytes: int
+    held_bytes: int
 
 
 def session(app_name: str, changes: Mapping[str, str] | None = None) -> SparkSession:
     """Two threads, else as conf/spark/local.conf says."""
-    return sessions.build(app_name, {"spark.master": "local[2]", **(changes or {})})
+    return sessions.build(app_name, {"spark.master": "local[2]", "spark.executor.metrics.pollingInterval": "100", **(changes or {})})
 
 
 def in_turn(spark: SparkSession, steps: Mapping[str, Step], rounds: int) -> dict[str, list[Cost]]:
@@ -60,7 +63,10 @@ def of(spark: SparkSession, step: Step) -> Cost:
     watcher.join()
     done = [stage for stage in _stages(spark) if stage.stageId() >= first]
     shuffled, spilled = sum(stage.shuffleWriteBytes() for stage in done), sum(stage.diskBytesSpilled() for stage in done)
-    return Cost(seconds, shuffled, spilled, highest[0])
+    held = [
+        stage.peakExecutorMetrics().get().getMetricValue("OnHeapUnifiedMemory") for stage in done if stage.peakExecutorMetrics().isDefined()
+    ]
+    return Cost(seconds, shuffled, spilled, highest[0], max(held, default=0))
 
 
 def told(costs: list[Cost], of_what: Callable[[Cost], float] = lambda cost: cost.seconds) -> str:

@@ -1,12 +1,15 @@
 """The lake: hashes that depend on rows alone, few files, and rows read back as they were written."""
 
+import random
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StructField, StructType
 
 from benchmarks import measure
@@ -59,6 +62,20 @@ def test_a_range_of_days_is_written_with_one_file_a_day(spark, lake: Lake) -> No
     lake.ensure(RAW_EVENTS, {})
     lake.write(frame(spark, RAW_EVENTS, rows).repartition(8), RAW_EVENTS, Days(DAY, rows[-1]["event_date"]), {})
     assert len(lake.read(RAW_EVENTS).inputFiles()) == 3
+
+
+def test_the_files_of_a_large_day_in_a_range_are_cut_where_the_rows_were_cut(spark, lake: Lake) -> None:
+    rows = [
+        raw_user(f"u{n}", (DAY, NEXT_DAY)[n % 2]) | {"ordinal": n, "record_text": random.Random(n).randbytes(500).hex()} for n in range(400)
+    ]
+    lake.ensure(RAW_USERS, {})
+    with set_for(spark, {"spark.sql.adaptive.advisoryPartitionSizeInBytes": "50k"}):
+        lake.write(frame(spark, RAW_USERS, rows).repartitionByRange(8, "ordinal"), RAW_USERS, Days(DAY, NEXT_DAY), {})
+    held = (
+        lake.read(RAW_USERS).groupBy("landing_date", F.input_file_name()).agg(F.min("ordinal").alias("low"), F.max("ordinal").alias("high"))
+    )
+    of_days = [held.where(F.col("landing_date") == day).orderBy("low").collect() for day in (DAY, NEXT_DAY)]
+    assert all(len(files) > 1 and all(one.high < other.low for one, other in pairwise(files)) for files in of_days), of_days
 
 
 def test_the_writer_keeps_the_order_of_rows_by_sorting_none_of_its_own(spark, lake: Lake) -> None:

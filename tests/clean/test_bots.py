@@ -1,9 +1,14 @@
 """Machines: each rule fires at its limit and not below, and no rule fires for what people do."""
 
+import re
+
 from pyspark.sql import DataFrame, SparkSession
 
 from builders import DAY, frame, raw_event
+from clean.test_order import plan
+from clickmill import reused, river
 from clickmill.clean import bots
+from clickmill.contracts.properties import set_for
 from clickmill.contracts.tables import RAW_EVENTS
 
 LIMITS = bots.Limits(
@@ -95,3 +100,13 @@ def test_flags_and_floods_reach_the_rows_of_their_visitor_and_day_only(spark: Sp
     told = bots.with_verdict(frame(spark, RAW_EVENTS, rows), verdicts).orderBy("ordinal").collect()
     told_of = [(row.event_date == DAY, row.is_bot, row._flood) for row in told]
     assert told_of == [(True, True, True), (False, False, False), (True, False, False)]
+
+
+def test_rows_of_visitors_that_no_rule_looks_at_are_sieved_out_before_they_are_moved(spark: SparkSession) -> None:
+    rows = uneven("busy", 6) + [row for n in range(40) for row in uneven(f"v{n}", 3)]
+    with set_for(spark, {**river.job("find_bots").SPARK_CONF, "spark.sql.autoBroadcastJoinThreshold": "-1"}):
+        raw = frame(spark, RAW_EVENTS, rows)
+        busy = reused.kept(bots.busy(raw, LIMITS).cache())
+        told = plan(spark, bots.suspects(raw, busy, LIMITS))
+    _, _, of_rows = told.partition("SortMergeJoin")
+    assert re.search(r"Exchange.*\n.*Filter.*might_contain", of_rows), told

@@ -43,9 +43,10 @@ def busy(rows: DataFrame, limits: Limits) -> DataFrame:
 def suspects(rows: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
     """The rows of busy visitor days as rules look at them. The others are sieved out where they are read: see reused.SIEVED.
 
-    What is only compared, and within a visitor day, is a hash: of a row come six numbers.
+    What is only compared, and within a visitor day, is a hash: of a row come a few numbers.
 
-    Grain   one row per row of a suspect; read several times: keep it
+    Grain   one row per row of a suspect; `_is_flood` where there are so many that they are too much for one task; read several
+            times: keep it
     Needs   rows: site_id, event_date, visitor_id, event_id, item_id, order_id, event_type, event_at, is_day_only; the frame of busy()
     """
     looks = F.col("event_type").isin(*_LOOKING)
@@ -58,7 +59,8 @@ def suspects(rows: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
     }
     told = _named(rows).select(F.xxhash64(*_DAY).alias("_who"), *(column.alias(name) for name, column in looked_at.items()))
     # Spark sieves only by what is picked by a condition, so the one of busy() is said again.
-    return told.join(busy.where(F.col("_rows") >= limits.min_events).select("_who"), on="_who", how="inner")
+    of_them = busy.where(F.col("_rows") >= limits.min_events).select("_who", (F.col("_rows") >= limits.flood_events).alias("_is_flood"))
+    return told.join(of_them, on="_who", how="inner")
 
 
 def _named(rows: DataFrame) -> DataFrame:
@@ -70,7 +72,7 @@ def bots(suspects: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
 
     Copies count once (by event id), an order counts as one act however many
     lines it has, and rows that know the day only say nothing about minutes,
-    hours and gaps.
+    hours and gaps. A flood, whose rows are not kept anyway, is not looked at for even gaps.
 
     Grain   one row per (site_id, event_date, visitor_id) with a rule that fired; small: broadcast it
     Needs   the frames of suspects() and busy()
@@ -86,9 +88,10 @@ def _acts(rows: DataFrame) -> DataFrame:
 
     Even are the gaps of the fullest band of one fifth in width. A share of them, unlike a deviation, hardly moves where an
     act is lost or doubled: one gap of two lengths among a hundred raises the deviation of a timer to a tenth of its mean.
+    Of a flood no gaps are looked at: its acts would have to be sorted by one task.
     """
-    acts = rows.groupBy("_who", "_act").agg(F.min("_at").alias("_at"), F.min("_day_only").alias("_day_only"))
-    in_time = Window.partitionBy("_who").orderBy("_at", "_act")
+    acts = rows.groupBy("_who", "_is_flood", "_act").agg(F.min("_at").alias("_at"), F.min("_day_only").alias("_day_only"))
+    in_time = Window.partitionBy("_who", F.when(F.col("_is_flood"), F.col("_act"))).orderBy("_at", "_act")
     timed = ~F.col("_day_only")
     gap_us = F.when(timed, F.unix_micros("_at") - F.unix_micros(F.lag("_at").over(in_time)))
     minute_s = F.when(timed, F.unix_seconds(F.date_trunc("minute", "_at")))
@@ -119,8 +122,9 @@ def _tally(is_minute: bool, place: Column) -> Column:
 
 def _breadth(rows: DataFrame) -> DataFrame:
     """Different items looked at, and looks: a crawler hardly looks at one twice. Carts and orders say nothing here."""
-    looks = rows.where(F.col("_item").isNotNull()).groupBy("_who", "_item").agg(F.count_distinct("_look").alias("_looks"))
-    return looks.groupBy("_who").agg(F.count("*").alias("_items"), F.sum("_looks").alias("_item_looks"))
+    looks = rows.where(F.col("_item").isNotNull()).select("_who", "_item", "_look").distinct()
+    of_item = looks.groupBy("_who", "_item").agg(F.count("*").alias("_looks"))
+    return of_item.groupBy("_who").agg(F.count("*").alias("_items"), F.sum("_looks").alias("_item_looks"))
 
 
 def _rules(limits: Limits) -> Column:
