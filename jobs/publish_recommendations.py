@@ -5,7 +5,7 @@ Each site gets the lists of the model that was proven best, popular items where 
 
 from clickmill import job
 from clickmill.contracts.tables import CANDIDATES, EVALUATIONS, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS, USERS_WITHOUT_LIST
-from clickmill.publish import audit, choice, recommendations
+from clickmill.publish import balance, choice, recommendations
 
 READS = (CANDIDATES.window(1), EVALUATIONS.window(1), INTERACTIONS.window("models.window_days"), ITEMS.up_to(), USERS.up_to())
 WRITES = (RECOMMENDATIONS, USERS_WITHOUT_LIST)
@@ -20,7 +20,7 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
 
 
 def check(written: job.Written, inputs: job.Inputs) -> dict[str, int]:
-    return audit.counts(written[RECOMMENDATIONS], written[USERS_WITHOUT_LIST], _judged(inputs), inputs.keep(_choice(inputs)))
+    return balance.counts(written[RECOMMENDATIONS], written[USERS_WITHOUT_LIST], _judged(inputs), inputs.keep(_choice(inputs)))
 
 
 def reached(inputs: job.Inputs) -> list[job.Reached]:

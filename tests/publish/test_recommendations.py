@@ -10,7 +10,7 @@ from builders import DAY, frame
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import CANDIDATES, INTERACTIONS, ITEMS, RECOMMENDATIONS, USERS, USERS_WITHOUT_LIST
-from clickmill.publish import audit
+from clickmill.publish import balance
 from clickmill.publish import recommendations as lists
 from models.rows import interaction
 from publish.rows import als, item, popular, user
@@ -42,7 +42,7 @@ def publish(
         found.setdefault((row.site_id, row.user_id), []).append(f"{row.item_id} {row.source}")
         assert row.rank == len(found[row.site_id, row.user_id])
     without = lists.users_without_list(judged, made, release_id="r1")
-    counts = audit.counts(made, without, judged, choice)
+    counts = balance.counts(made, without, judged, choice)
     told = {(row.user_id, row.user_id_kind): row.reason for row in without.collect()}
     return found, counts | {"without": told}, rows
 
@@ -153,7 +153,7 @@ def test_a_user_that_has_neither_a_list_nor_a_reason_for_having_none_stops_the_r
     judged = lists.judged(known, kept=nobody, excludes_bought=True, **flags)
     choice = local_frame(spark, [("shop", "als", "proven", False)], "site_id string, model string, why string, is_refused boolean")
     with pytest.raises(BadData, match="the models know 1 users, 0 with a list and 0 with a reason for having none"):
-        audit.counts(frame(spark, RECOMMENDATIONS, []), frame(spark, USERS_WITHOUT_LIST, []), judged, choice)
+        balance.counts(frame(spark, RECOMMENDATIONS, []), frame(spark, USERS_WITHOUT_LIST, []), judged, choice)
 
 
 def test_a_row_says_why_by_which_rules_and_from_which_model(spark: SparkSession) -> None:
