@@ -52,7 +52,8 @@ def main(rows: int = 10_000_000, rounds: int = 5) -> None:
         f"One day, {rounds} rounds that took turns after two to warm up. Ours: bots, then cleaning with rejects and what stays open"
         " overnight; the gate is not in it. Floor: scan, one shuffle by visitor, one sort, write. Usual: dropDuplicates, lag, running"
         " sum, bots by group and join; it keeps near copies and writes no rejects. All three write with the same settings of Delta and"
-        " Parquet. One visit in five ends with a purchase. DuckDB: the same rows as ours, checked by id, session, gap, dwell and bot; it writes Parquet.",
+        " Parquet. One visit in five ends with a purchase. DuckDB: the same rows as ours, checked by id, session, gap, dwell and bot;"
+        " it writes Parquet.",
     ]
     notes += [f"Spread above 15 %: {', '.join(wide)}."] if wide else []
     results.write(f"Cleaning {rows:,} events of one day", columns, told, notes)

@@ -61,7 +61,7 @@ def test_java_starts_from_the_classes_that_set_up_noted(spark: SparkSession) -> 
         pytest.skip("the classes were not noted: this environment was not made by the set-up, or its Java cannot note them")
     assert str(noted) in spark.conf.get("spark.driver.extraJavaOptions")
     java = next(one for one in psutil.Process().children() if one.name() == "java")
-    assert str(noted) in {one.path for one in java.memory_maps()}
+    assert str(noted.resolve()) in {one.path for one in java.memory_maps()}
 
 
 def test_a_session_and_a_process_that_live_in_another_zone_are_brought_to_utc(spark: SparkSession, monkeypatch) -> None:
