@@ -76,11 +76,19 @@ def slowly(batches):
         yield batch
 
 
+def words_of(process: psutil.Process) -> str:
+    """How a process was started; nothing where it is gone by now, as the worker that dies may be."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def kill_one() -> None:
     while not os.path.exists(started):
         time.sleep(0.05)
     time.sleep(2)
-    executors = [one for one in psutil.Process().children(recursive=True) if "CoarseGrainedExecutorBackend" in " ".join(one.cmdline())]
+    executors = [one for one in psutil.Process().children(recursive=True) if "CoarseGrainedExecutorBackend" in words_of(one)]
     executors[0].kill()
     print("executors", len(executors))
 
