@@ -87,17 +87,16 @@ def spread(costs: list[Cost]) -> float:
 
 
 def slowest_over_median(spark: SparkSession, step: Step) -> float:
-    """Of the stages of a step with four tasks and more: the largest ratio of the slowest task to the median one."""
+    """Of the stages of a step that take a tenth of its task time and more, in four tasks and more: the largest ratio of the slowest
+    task to the median one. In the others a task takes some hundredths of a second, and its start is most of that."""
     first = _newest_stage(spark) + 1
     step()
-    store, ratios = spark.sparkContext._jsc.sc().statusStore(), []
-    for stage in _stages(spark):
-        if stage.stageId() >= first and stage.numTasks() >= 4:
-            tasks = store.taskList(stage.stageId(), stage.attemptId(), 100_000)
-            times = [tasks.apply(n).duration().get() for n in range(tasks.size())]
-            if times:  # a stage that was done before has none
-                ratios.append(max(times) / max(1, statistics.median(times)))
-    return max(ratios)
+    store, of_stages = spark.sparkContext._jsc.sc().statusStore(), []
+    for stage in (one for one in _stages(spark) if one.stageId() >= first):
+        tasks = store.taskList(stage.stageId(), stage.attemptId(), 100_000)
+        of_stages.append([tasks.apply(n).duration().get() for n in range(tasks.size())])
+    whole = sum(map(sum, of_stages))
+    return max(max(times) / max(1, statistics.median(times)) for times in of_stages if len(times) >= 4 and sum(times) >= whole / 10)
 
 
 def operations(spark: SparkSession, step: Step) -> list[list[str]]:
