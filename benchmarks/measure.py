@@ -47,7 +47,7 @@ def in_turn(spark: SparkSession, steps: Mapping[str, Step], rounds: int) -> dict
 
 def of(spark: SparkSession, step: Step) -> Cost:
     """What one call of a step takes."""
-    first, highest, ended = _newest_stage(spark) + 1, [0], threading.Event()
+    first, highest, ended = _next_stage(spark), [0], threading.Event()
 
     def watch() -> None:
         me = psutil.Process()
@@ -61,7 +61,7 @@ def of(spark: SparkSession, step: Step) -> Cost:
     seconds = time.monotonic() - started
     ended.set()
     watcher.join()
-    done = [stage for stage in _stages(spark) if stage.stageId() >= first]
+    done = _stages(spark, first)
     shuffled, spilled = sum(stage.shuffleWriteBytes() for stage in done), sum(stage.diskBytesSpilled() for stage in done)
     held = [
         stage.peakExecutorMetrics().get().getMetricValue("OnHeapUnifiedMemory") for stage in done if stage.peakExecutorMetrics().isDefined()
@@ -89,10 +89,8 @@ def spread(costs: list[Cost]) -> float:
 def slowest_over_median(spark: SparkSession, step: Step) -> float:
     """Of the stages of a step that take a tenth of its task time and more, in four tasks and more: the largest ratio of the slowest
     task to the median one. In the others a task takes some hundredths of a second, and its start is most of that."""
-    first = _newest_stage(spark) + 1
-    step()
     store, of_stages = spark.sparkContext._jsc.sc().statusStore(), []
-    for stage in (one for one in _stages(spark) if one.stageId() >= first):
+    for stage in _stages_of(spark, step):
         tasks = store.taskList(stage.stageId(), stage.attemptId(), 100_000)
         of_stages.append([tasks.apply(n).duration().get() for n in range(tasks.size())])
     whole = sum(map(sum, of_stages))
@@ -101,11 +99,9 @@ def slowest_over_median(spark: SparkSession, step: Step) -> float:
 
 def operations(spark: SparkSession, step: Step) -> list[list[str]]:
     """The operators of each stage of a step, those too that no plan tells of, such as what a writer does of its own."""
-    first = _newest_stage(spark) + 1
-    step()
     store, found = spark.sparkContext._jsc.sc().statusStore(), []
-    for stage in (one.stageId() for one in _stages(spark) if one.stageId() >= first):
-        names, todo = [], [store.operationGraphForStage(stage).rootCluster()]
+    for stage in _stages_of(spark, step):
+        names, todo = [], [store.operationGraphForStage(stage.stageId()).rootCluster()]
         while todo:
             inner = todo.pop().childClusters()
             todo += [inner.apply(place) for place in range(inner.size())]
@@ -114,15 +110,21 @@ def operations(spark: SparkSession, step: Step) -> list[list[str]]:
     return found
 
 
-def _stages(spark: SparkSession) -> list[Any]:
+def _stages_of(spark: SparkSession, step: Step) -> list[Any]:
+    first = _next_stage(spark)
+    step()
+    return _stages(spark, first)
+
+
+def _stages(spark: SparkSession, first: int = 0) -> list[Any]:
     store, gateway = spark.sparkContext._jsc.sc().statusStore(), spark.sparkContext._gateway
     assert gateway is not None
     found = store.stageList(None, False, False, gateway.new_array(gateway.jvm.double, 0), gateway.jvm.java.util.ArrayList())
-    return [found.apply(index) for index in range(found.size())]
+    return [stage for stage in (found.apply(index) for index in range(found.size())) if stage.stageId() >= first]
 
 
-def _newest_stage(spark: SparkSession) -> int:
-    return max((stage.stageId() for stage in _stages(spark)), default=-1)
+def _next_stage(spark: SparkSession) -> int:
+    return max((stage.stageId() for stage in _stages(spark)), default=-1) + 1
 
 
 def _resident(process: psutil.Process) -> int:

@@ -31,7 +31,7 @@ def main(rounds: int = 20) -> None:
         codes = raced(spark, Path(folder), rounds)
         deaths = _died(spark, Path(folder), rounds)
     through = [sum(code == 0 for code in side) for side in codes]
-    told = [[name, str(rounds), str(count), str(rounds - count)] for name, count in zip(("first", "second"), through, strict=True)]
+    told = [[name, str(rounds), str(done), str(rounds - done)] for name, done in zip(("first", "second"), through, strict=True)]
     results.write(
         "Two backfills at once", ["process", "days", "written", "turned away"], told, ["Afterwards all days are there, and admitted, once."]
     )

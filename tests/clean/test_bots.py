@@ -93,6 +93,11 @@ def test_a_flood_is_told_whatever_it_is_made_of_and_any_partitioning_finds_the_s
     assert told[0] == told[1] == {"flood": ["flood"], "bot": ["rate"]}
 
 
+def test_a_flood_is_not_looked_at_for_even_gaps(spark: SparkSession) -> None:
+    rows = [raw_event(clock(36_000 + n), visitor=visitor) for visitor, count in (("timer", 99), ("flood", 100)) for n in range(count)]
+    assert rules(spark, rows) == {"timer": ["rate", "burst", "regularity"], "flood": ["rate", "burst", "flood"]}
+
+
 def test_flags_and_floods_reach_the_rows_of_their_visitor_and_day_only(spark: SparkSession) -> None:
     flood = [raw_event("12:00", visitor="x", event_type="purchase", order_id="o1") for _ in range(100)]
     verdicts = found(frame(spark, RAW_EVENTS, flood))

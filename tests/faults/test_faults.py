@@ -32,7 +32,7 @@ MENDED += [("writes", "ledger.admitted", 1), ("publishes", "releases.staged", 1)
 # What both do with their hands they do by the same steps: each step is tried in one of them.
 BY_HAND = [
     *(("rolls back", point, 1) for point in ("lake.restoring", "lake.restored", "releases.approving", "releases.served")),
-    *(("accepts", point, 1) for point in ("lake.writing", "ledger.admitting", "ledger.admitted", "releases.approved")),
+    *(("accepts", point, 1) for point in ("lake.writing", "lake.written", "ledger.admitting", "ledger.admitted", "releases.approved")),
     *((name, "releases.table_served", passes) for name, passes in (("rolls back", 1), ("accepts", 2))),
 ]
 

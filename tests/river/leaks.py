@@ -3,6 +3,7 @@
 `leaks.py LANDING`, in a folder of its own: the landing files lie there, lake and logs go beside them.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -33,6 +34,9 @@ for words in (
     ["sql", "select nothing from clean.events", "--lake", "lake"],
 ):
     print(" ".join(words[:2]), CliRunner().invoke(cli.app, words).exit_code, flush=True)
+# Of a task that fails Spark itself writes down the value that it failed on: what is looked at are the plans of the runs above.
+spark.sparkContext._jsc.sc().listenerBus().waitUntilEmpty()
+shutil.copytree("plans", "plans_of_runs")
 # A task that fails on a value, as Spark would tell it.
 spark.read.format("delta").load("lake/clean/events").createOrReplaceTempView("events")
 from clickmill import job  # noqa: E402
@@ -41,4 +45,3 @@ try:
     job.told(lambda: spark.sql("select cast(visitor_id as int) from events").collect())
 except BaseException as ended:
     print("a value that does not fit", type(ended).__name__)
-spark.stop()

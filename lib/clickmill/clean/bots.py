@@ -32,12 +32,12 @@ class Limits:
 def busy(rows: DataFrame, limits: Limits) -> DataFrame:
     """The visitor days with enough events for a rule to look at.
 
-    Grain   one row per (site_id, event_date, visitor_id), with `_rows`, how many there are, and `_who`, a hash that names it; read
-            several times: keep it
+    Grain   one row per (site_id, event_date, visitor_id), with `_who`, a hash that names it, `_rows`, how many there are, and
+            `_is_flood` where they are too many for one task; read several times: keep it
     Needs   site_id, event_date, visitor_id
     """
-    counts = _named(rows).groupBy(*_DAY).agg(F.count("*").alias("_rows"))
-    return counts.where(F.col("_rows") >= limits.min_events).withColumn("_who", F.xxhash64(*_DAY))
+    counts = _named(rows).groupBy(*_DAY).agg(F.count("*").alias("_rows")).where(F.col("_rows") >= limits.min_events)
+    return counts.withColumns({"_who": _who(), "_is_flood": F.col("_rows") >= limits.flood_events})
 
 
 def suspects(rows: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
@@ -45,8 +45,7 @@ def suspects(rows: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
 
     What is only compared, and within a visitor day, is a hash: of a row come a few numbers.
 
-    Grain   one row per row of a suspect; `_is_flood` where there are so many that they are too much for one task; read several
-            times: keep it
+    Grain   one row per row of a suspect; read several times: keep it
     Needs   rows: site_id, event_date, visitor_id, event_id, item_id, order_id, event_type, event_at, is_day_only; the frame of busy()
     """
     looks = F.col("event_type").isin(*_LOOKING)
@@ -57,14 +56,18 @@ def suspects(rows: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
         "_at": F.col("event_at"),
         "_day_only": F.col("is_day_only"),
     }
-    told = _named(rows).select(F.xxhash64(*_DAY).alias("_who"), *(column.alias(name) for name, column in looked_at.items()))
+    told = _named(rows).select(_who().alias("_who"), *(column.alias(name) for name, column in looked_at.items()))
     # Spark sieves only by what is picked by a condition, so the one of busy() is said again.
-    of_them = busy.where(F.col("_rows") >= limits.min_events).select("_who", (F.col("_rows") >= limits.flood_events).alias("_is_flood"))
+    of_them = busy.where(F.col("_rows") >= limits.min_events).select("_who", "_is_flood")
     return told.join(of_them, on="_who", how="inner")
 
 
 def _named(rows: DataFrame) -> DataFrame:
     return rows.where(F.col("visitor_id").isNotNull())
+
+
+def _who() -> Column:
+    return F.xxhash64(*_DAY)
 
 
 def bots(suspects: DataFrame, busy: DataFrame, limits: Limits) -> DataFrame:
@@ -137,8 +140,9 @@ def _rules(limits: Limits) -> Column:
         "breadth": is_broad,
     }
     is_enough = F.col("event_count") >= limits.min_events
-    is_flood = F.col("_rows") >= limits.flood_events
-    return F.array_compact(F.array(*(F.when(fired & is_enough, name) for name, fired in fires.items()), F.when(is_flood, "flood")))
+    return F.array_compact(
+        F.array(*(F.when(fired & is_enough, name) for name, fired in fires.items()), F.when(F.col("_is_flood"), "flood"))
+    )
 
 
 def with_verdict(rows: DataFrame, bots: DataFrame) -> DataFrame:
