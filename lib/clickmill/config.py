@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from clickmill.contracts import faults, resources
+from clickmill.contracts import resources
 from clickmill.contracts.errors import UsageError
 from clickmill.ingest.source import Source, parse
 from clickmill.sections import Sections
@@ -41,8 +41,6 @@ def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
         raise UsageError(missing)
     differences = _yaml(f"conf/{env}.yaml", missing=missing)
     _merge(merged, differences, f"conf/{env}.yaml")
-    if env == "test" and os.environ.get("CLICKMILL_KILL_AT"):
-        faults.arm(os.environ["CLICKMILL_KILL_AT"])
     root = os.environ.get("CLICKMILL_LAKE")
     if root:
         merged["lake"]["root"] = root

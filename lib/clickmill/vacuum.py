@@ -68,13 +68,16 @@ def remove_unneeded(lake: Lake, table: Table, kept: Iterable[int], *, keep_hours
 
     Needs   that nobody writes to the table meanwhile
     """
-    there = _files(lake, table).localCheckpoint()  # a listing of a big table takes long: one serves the count and the sweep
-    before = there.count()
+    there = _files(lake, table).localCheckpoint()  # a listing of a big table takes long: one serves the counts and the sweep
     # Grows with files and releases, not with rows.
-    needed = sorted({file.rsplit("/", 1)[1] for version in kept for file in lake.read(table, version).inputFiles()})
+    needed = sorted({file.rsplit("/", 1)[1] for version in {lake.head(table), *kept} for file in lake.read(table, version).inputFiles()})
     name = F.element_at(F.split("path", "/"), -1)  # Delta names every file by a number drawn for it
     spared = local_frame(lake.spark, [(file,) for file in needed], "_name string")
-    there.join(spared, on=name == F.col("_name"), how="left_anti").createOrReplaceTempView("_inventory")
+    unneeded = there.join(spared, on=name == F.col("_name"), how="left_anti")
+    if unneeded.isEmpty():
+        return 0
+    before = there.count()
+    unneeded.createOrReplaceTempView("_inventory")
     with set_for(lake.spark, _SWEEPING):
         lake.spark.sql(f"VACUUM delta.`{lake.path(table)}` USING INVENTORY (SELECT * FROM _inventory) RETAIN {keep_hours} HOURS")
     lake.spark.catalog.dropTempView("_inventory")

@@ -2,6 +2,7 @@
 acceptance of a release that was refused, each in a lake with a day already in it. The third table is one of an older contract."""
 
 from datetime import date, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -21,6 +22,8 @@ from released import publishes
 from ungated import passes
 
 WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES, USERS), "publishes": SERVED, "rolls back": SERVED, "accepts": SERVED}
+BY_HAND = ("rolls back", "accepts")
+IN_THE_MIDDLE = "in the middle"  # of a write: its first file is there, its commit is not
 
 
 def job(name: str, day: date) -> Any:
@@ -48,7 +51,7 @@ def made(day: date) -> dict[Table, list[dict[str, Any]]]:
 
 
 def run(spark: SparkSession, root: str, name: str, day: date) -> None:
-    if name in ("rolls back", "accepts"):
+    if name in BY_HAND:
         _by_hand(Lake(spark, root), name)
         return
     _run(spark, root, job(name, day), day)
@@ -73,9 +76,10 @@ def _by_hand(lake: Lake, name: str) -> None:
 
 
 def prepared(spark: SparkSession, root: str, name: str) -> None:
-    """A lake with one day in it, and with a write of another that a run left behind that was killed."""
-    with mock.patch.dict(USERS.__dict__, schema=narrower(USERS, "segment").schema):
-        run(spark, root, name if name == "writes" else "publishes", DAY)
+    """A lake with one day in it, which it may have already, and with a write of another that a run left behind that was killed."""
+    if not Path(root).exists():
+        with mock.patch.dict(USERS.__dict__, schema=narrower(USERS, "segment").schema):
+            run(spark, root, name if name == "writes" else "publishes", DAY)
     if name == "rolls back":
         run(spark, root, "publishes", NEXT_DAY)
     if name == "accepts":

@@ -63,8 +63,8 @@ def test_readers_see_one_release_whole_whatever_happens_beside_them(spark, tmp_p
     reading.start()
     lake, conf = Lake(spark, root), config.load("test", {"lake.root": root})
     first = Releases(lake).current
-    killed(root, "publishes", point="releases.table_served")
-    killed(root, "rolls back", point="lake.restored", passes=2)
+    killed(("publishes", root, "releases.table_served", 1))
+    killed(("rolls back", root, "lake.restored", 2))
     assert Releases(lake).unfinished.restored_versions, "it died between a table that it had restored and the row that says so"
     runs.run(spark, root, "rolls back", NEXT_DAY)
     current = Releases(lake).current
@@ -94,7 +94,7 @@ def test_readers_see_one_release_whole_whatever_happens_beside_them(spark, tmp_p
 def test_a_release_that_a_killed_run_had_decided_is_finished_before_the_next_is_made(spark, tmp_path: Path) -> None:
     root = str(tmp_path / "lake")
     runs.prepared(spark, root, "publishes")
-    killed(root, "publishes", point="releases.approved")
+    killed(("publishes", root, "releases.approved", 1))
     lake = Lake(spark, root)
     decided = Releases(lake).unfinished
     assert decided is not None and decided.as_of_date == NEXT_DAY
