@@ -1,7 +1,7 @@
 """A process that reads what is served, over and over, while others publish."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 from typing import Any
@@ -41,3 +41,16 @@ def once(con: duckdb.DuckDBPyConnection, root: str) -> Iterator[tuple[Any, ...]]
         rows = f"delta_scan('{path}', version => {versions[name]})"
         pinned[name] = con.execute(f"select release_id, count(*) from {rows} where as_of_date = '{day}' group by all").fetchall()
     yield "release", release, pinned, counts
+
+
+def sees_one_release(looks: Iterable[tuple[Any, ...]]) -> None:
+    """See that a single table never held what nobody had released, and that several tables by the row of the release were no mix."""
+    for kind, *seen in looks:
+        if kind == "head":
+            _, heads, decided = seen
+            days = [day for day, _, _ in heads]
+            assert len(days) == len(set(days)), "rows of two releases on one day"
+            assert {release for _, release, _ in heads} <= set(decided), "rows that nobody released"
+        else:
+            release, pinned, counts = seen
+            assert pinned == {name: [(release, count)] if count else [] for name, count in counts.items()}
