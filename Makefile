@@ -50,6 +50,10 @@ golden: ## rewrite tests/golden from spark-submit.sh; read the difference before
 	  for job in $(notdir $(basename $(wildcard jobs/*.py))); do \
 	    CLICKMILL_CACHE= ./spark-submit.sh $$job --env $$env --date 2024-11-23 --to 2024-12-05 --dry-run >tests/golden/$$env/$$job.txt || exit 1; \
 	  done; \
+	  for words in 'run flow --date 2024-11-23 --to 2024-12-05' vacuum; do \
+	    name="clickmill $${words%% --*}"; \
+	    CLICKMILL_CACHE= ./spark-submit.sh clickmill --env $$env --dry-run -- $$words >tests/golden/$$env/$${name// /_}.txt || exit 1; \
+	  done; \
 	done
 
 wheel: setup $(WHEEL) ## dist/clickmill-<version>.zip, what spark-submit sends along

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# One job as one spark-submit line.
+# One job, or one command of clickmill, as one spark-submit line.
 #
 #   ./spark-submit.sh <job> --env <local|yarn|k8s|databricks> --date <day> [--to <day>] [--dry-run] [options of the job]
+#   ./spark-submit.sh clickmill --env <local|yarn|k8s|databricks> [--dry-run] -- <words of clickmill, such as: run flow --date <day>>
 #
-# Days are YYYY-MM-DD, both ends included. --dry-run prints the line and runs nothing. Paths are relative to this folder.
-# Ends with the exit code of spark-submit, which in client mode is the job's; 2 when this command line is wrong.
+# Days are YYYY-MM-DD, both ends included. --dry-run prints the line and runs nothing; behind -- every word is the job's or the
+# command's own. Paths are relative to this folder.
+# Ends with the exit code of spark-submit, which in client mode is the job's; 2 when this command line is wrong. In cluster mode it
+# is not: docs/operations.md says where the outcome is found.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -21,33 +24,47 @@ is_day() {
   ((year >= 1 && day >= 1 && day <= lengths[month]))
 }
 
-job='' env='' first='' last='' dry_run='' options=()
+job='' env='' first='' last='' dry_run='' options=() words=()
 while [ $# -gt 0 ]; do
   case $1 in
     --env) env=$(value "$@"); shift 2 ;;
     --date) first=$(value "$@"); shift 2 ;;
     --to) last=$(value "$@"); shift 2 ;;
     --dry-run) dry_run=yes; shift ;;
+    --) shift; words=("$@"); break ;;
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
     *) if [ -z "$job" ]; then job=$1; else options+=("$1"); fi; shift ;;
   esac
 done
 
 case $job$env in */*) wrong "a job and an environment are names, not paths" ;; esac
-[ -n "$job" ] || wrong "no job is named; there are: $(names jobs/*.py)"
-[ -f "jobs/$job.py" ] || wrong "no job is called $job; there are: $(names jobs/*.py)"
+[ -n "$job" ] || wrong "no job is named; there are: $(names jobs/*.py) clickmill"
+[ "$job" = clickmill ] || [ -f "jobs/$job.py" ] || wrong "no job is called $job; there are: $(names jobs/*.py) clickmill"
 [ -n "$env" ] || wrong "--env is missing; there are: $(names conf/spark/*.conf)"
 [ -f "conf/spark/$env.conf" ] || wrong "no environment is called $env; there are: $(names conf/spark/*.conf)"
-[ -n "$first" ] || wrong "--date is missing: the first day of the run, YYYY-MM-DD"
-is_day "$first" || wrong "--date $first is no day; expected YYYY-MM-DD"
-[ -z "$last" ] || is_day "$last" || wrong "--to $last is no day; expected YYYY-MM-DD"
-[ -z "$last" ] || [[ ! $last < $first ]] || wrong "--to $last is before --date $first"
+if [ "$job" = clickmill ]; then
+  [ -z "$first$last${options[*]}" ] && [ ${#words[@]} -gt 0 ] ||
+    wrong "what clickmill is to do stands behind --, as in: clickmill --env $env -- tables"
+  case " ${words[*]} " in
+    *' --env'[\ =]*) wrong "--env stands before --; the command is given it too" ;;
+    ' flow '* | ' doctor '* | ' sources list '* | ' sources new '*)
+      wrong "no cluster is needed for clickmill ${words[*]}: run it by itself" ;;
+  esac
+  script=tools/clickmill_cli.py
+  arguments=("${words[@]}" --env "$env")
+else
+  [ -n "$first" ] || wrong "--date is missing: the first day of the run, YYYY-MM-DD"
+  is_day "$first" || wrong "--date $first is no day; expected YYYY-MM-DD"
+  [ -z "$last" ] || is_day "$last" || wrong "--to $last is no day; expected YYYY-MM-DD"
+  [ -z "$last" ] || [[ ! $last < $first ]] || wrong "--to $last is before --date $first"
+  script=jobs/$job.py
+  arguments=(--env "$env" --date "$first" ${last:+--to "$last"} "${options[@]}" "${words[@]}")
+fi
 
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' lib/clickmill/__init__.py)
 wheel=dist/clickmill-$version.zip   # a zip copy of the wheel: Spark takes no other ending
 archive=dist/environment.tar.gz
 delta=$(sed -n 's/^delta-spark==/io.delta:delta-spark_2.13:/p' requirements/core.in)
-script=jobs/$job.py
 ivy=${CLICKMILL_CACHE:-$PWD/.cache}/ivy   # Ivy takes no relative folder
 case $ivy in /*) ;; *) ivy=$PWD/$ivy ;; esac
 
@@ -82,7 +99,7 @@ case $env in
     submit=(spark-submit --properties-file "conf/spark/$env.conf" --packages "$delta" --py-files "$wheel" --archives "$archive#environment")
     ;;
 esac
-line=("${settings[@]}" "${submit[@]}" "$script" --env "$env" --date "$first" ${last:+--to "$last"} "${options[@]}")
+line=("${settings[@]}" "${submit[@]}" "$script" "${arguments[@]}")
 
 if [ -n "$dry_run" ]; then
   shown "${line[@]}"

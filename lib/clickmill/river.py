@@ -1,11 +1,10 @@
 """The river, derived: jobs are found in jobs/, their order and picture come from READS and WRITES."""
 
-import importlib.util
 import sys
 from collections.abc import Iterable
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 from clickmill import config
@@ -76,12 +75,12 @@ def _upstream(name: str, one: Job, writers: dict[str, str]) -> set[str]:
 
 
 def _load(name: str) -> Job:
-    path = Path(str(resources.folder("jobs").joinpath(f"{name}.py")))
-    spec = importlib.util.spec_from_file_location(f"clickmill_jobs.{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    """A job as a module made from its text: inside the wheel that Spark sends along it is no file that Python could open."""
+    place = resources.folder("jobs").joinpath(f"{name}.py")
+    module = ModuleType(f"clickmill_jobs.{name}")
+    module.__file__ = str(place)
+    sys.modules[module.__name__] = module
+    exec(compile(place.read_text(encoding="utf-8"), str(place), "exec"), module.__dict__)
     return cast(Job, module)
 
 

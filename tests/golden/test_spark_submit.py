@@ -1,18 +1,24 @@
-"""The exact line of every job and environment, and what is refused before one is made.
+"""The exact line of every job and environment, and of two commands of clickmill; and what is refused before one is made.
 
-`make golden` rewrites the files; each holds the line of one job for 2024-11-23 to 2024-12-05.
+`make golden` rewrites the files; each holds the line of one job, or of one command, for 2024-11-23 to 2024-12-05.
 """
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+
+from clickmill import cli
 
 TOP = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
 ENVIRONMENTS = ("databricks", "k8s", "local", "yarn")
 JOBS = sorted(path.stem for path in (TOP / "jobs").glob("*.py"))
 DAYS = ("--date", "2024-11-23", "--to", "2024-12-05")
+COMMANDS = {"clickmill_run_flow": ("run", "flow", *DAYS), "clickmill_vacuum": ("vacuum",)}
 
 
 def submit(*words: str) -> subprocess.CompletedProcess[str]:
@@ -20,6 +26,15 @@ def submit(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [TOP / "spark-submit.sh", *words], cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
     )
+
+
+def leaves(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command of a command line, with the words that name it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaves(command, *path, name)
+        else:
+            yield (*path, name), command
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
@@ -30,9 +45,37 @@ def test_the_line_of_a_job_is_the_golden_one(job: str, env: str) -> None:
     assert done.stdout == (GOLDEN / env / f"{job}.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_of_a_command_is_the_golden_one(name: str, env: str) -> None:
+    done = submit("clickmill", "--env", env, "--dry-run", "--", *COMMANDS[name])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (GOLDEN / env / f"{name}.txt").read_text(encoding="utf-8")
+
+
 def test_there_is_no_golden_line_without_its_job_and_environment() -> None:
     assert {path.stem for path in (TOP / "conf" / "spark").glob("*.conf")} == set(ENVIRONMENTS)
-    assert {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*.txt")} == {f"{env}/{job}.txt" for env in ENVIRONMENTS for job in JOBS}
+    expected = {f"{env}/{name}.txt" for env in ENVIRONMENTS for name in [*JOBS, *COMMANDS]}
+    assert {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*.txt")} == expected
+
+
+def test_a_command_is_given_the_environment_unless_it_needs_no_cluster() -> None:
+    """Every command that starts a session is told which lake is meant; the others would fail on YARN, which waits for a session."""
+    for path, command in leaves(get_command(cli.app)):
+        words = " ".join(path)
+        done = submit("clickmill", "--env", "k8s", "--dry-run", "--", *path)
+        if path != ("doctor",) and "env" in {parameter.name for parameter in command.params}:
+            assert done.stdout.endswith(f" tools/clickmill_cli.py {words} --env k8s\n")
+        else:
+            refused = f"spark-submit.sh: no cluster is needed for clickmill {words}: run it by itself\n"
+            assert (done.returncode, done.stderr) == (2, refused)
+
+
+def test_words_behind_the_dashes_are_the_job_s_or_the_command_s_own() -> None:
+    done = submit("clickmill", "--env", "yarn", "--dry-run", "--", "rollback", "--to", "r-1", "--lake", "my lake")
+    assert done.stdout.endswith(" tools/clickmill_cli.py rollback --to r-1 --lake my\\ lake --env yarn\n")
+    done = submit(JOBS[0], "--env", "yarn", "--date", "2024-02-29", "--dry-run", "--", "--dry-run")
+    assert done.stdout.endswith(f" jobs/{JOBS[0]}.py --env yarn --date 2024-02-29 --dry-run\n")
 
 
 def test_options_of_the_job_come_last_and_are_quoted_for_the_shell() -> None:
@@ -60,6 +103,12 @@ def test_a_day_may_be_the_last_of_february_in_a_leap_year_only() -> None:
         ((JOBS[0], "--env", "local", "--date", "23.11.2024"), "--date 23.11.2024 is no day"),
         ((JOBS[0], "--env", "local", "--date", "2024-11-23", "--to", "2024-11-31"), "--to 2024-11-31 is no day"),
         ((JOBS[0], "--env", "local", "--date", "2024-11-23", "--to", "2024-11-22"), "--to 2024-11-22 is before --date 2024-11-23"),
+        (("clickmill", "--env", "yarn"), "what clickmill is to do stands behind --"),
+        (("clickmill", "--env", "yarn", "run", "flow", *DAYS), "what clickmill is to do stands behind --"),
+        (("clickmill", "--env", "yarn", *DAYS, "--", "run", "flow"), "what clickmill is to do stands behind --"),
+        (("clickmill", "--", "tables"), "--env is missing"),
+        (("clickmill", "--env", "yarn", "--", "tables", "--env", "local"), "--env stands before --"),
+        (("clickmill", "--env", "yarn", "--", "tables", "--env=local"), "--env stands before --"),
         ((JOBS[0], "--env", "databricks", *DAYS), "a line for databricks is not run from here"),
     ],
 )

@@ -51,6 +51,14 @@ def test_every_data_file_is_read_from_the_zip_alone(wheel: Path, tmp_path: Path)
     assert done.stdout.splitlines() == expected
 
 
+def test_the_command_line_needs_the_zip_alone_and_finds_the_jobs_in_it(wheel: Path, tmp_path: Path) -> None:
+    program = shutil.copy(TOP / "tools" / "clickmill_cli.py", tmp_path)
+    env = {"PYTHONPATH": f"{wheel}:{sysconfig.get_paths()['purelib']}"}
+    done = subprocess.run([sys.executable, "-S", program, "flow"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(f"{path.stem} " in done.stdout for path in (TOP / "jobs").glob("*.py"))
+
+
 def test_the_wheel_holds_every_module_of_lib(wheel: Path) -> None:
     listed = subprocess.run([sys.executable, "-m", "zipfile", "-l", str(wheel)], capture_output=True, text=True, check=True).stdout
     modules = {str(path.relative_to(TOP / "lib")) for path in (TOP / "lib").rglob("*.py")}
