@@ -231,13 +231,13 @@ def test_a_day_that_is_only_added_to_goes_on_telling_how_its_oldest_rows_were_ma
     ]
 
 
-def test_a_day_of_a_history_is_stale_when_one_before_it_was_added_to_and_not_by_its_own_rows(spark, lake, conf) -> None:
+def test_a_day_of_a_history_is_stale_when_one_before_it_changed_and_not_by_its_own_rows(spark, lake, conf) -> None:
     def state(day: date, stock: int) -> dict:
         since = datetime.combine(day, at("00:00").time())
         return {"landing_date": day, "site_id": "shop", "item_id": "i1", "stock": stock, "valid_from": since, "known_from": since}
 
     def job(*rows: dict) -> SimpleNamespace:
-        return writes(ITEMS, rows, reads=(ITEMS.up_to(),))
+        return writes(ITEMS, rows, reads=(ITEMS.before(),))
 
     execution.execute(job(state(NEXT_DAY, 5)), conf, Days(NEXT_DAY, NEXT_DAY), spark)
     assert staleness.stale({"makes": job()}, conf, Ledger(lake)) == []

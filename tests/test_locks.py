@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -113,6 +114,32 @@ def test_a_lock_is_renewed_while_it_is_held(folder, monkeypatch) -> None:
                 break
         else:
             pytest.fail("it was never renewed")
+
+
+def test_a_lock_is_still_ours_in_the_middle_of_its_renewal(folder, monkeypatch) -> None:
+    halfway, goes_on = threading.Event(), threading.Event()
+    whole = folder.replace
+
+    def slowly(name: str, text: str) -> None:
+        whole(name, "")  # as a store shows it that replaces no file at once
+        halfway.set()
+        goes_on.wait(60)
+        whole(name, text)
+
+    with locks.held(folder, [TABLE], "mine") as hold:
+        monkeypatch.setattr(locks, "RENEWED_EVERY_S", 0.01)
+        monkeypatch.setattr(folder, "replace", slowly)
+        threading.Thread(target=hold.renew, daemon=True).start()
+        assert halfway.wait(60)
+        threading.Timer(0.2, goes_on.set).start()
+        hold.confirm()
+        monkeypatch.setattr(folder, "replace", whole)
+
+
+def test_a_renewal_that_failed_halfway_loses_no_lock(folder) -> None:
+    with locks.held(folder, [TABLE], "mine") as hold:
+        folder.replace(f"{TABLE}.00000001.json", "")
+        hold.confirm()
 
 
 def test_one_who_lost_a_lock_learns_it_before_it_writes_and_does_not_break_the_new_one(folder) -> None:

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import clickmill
 from builders import DAY, NEXT_DAY
-from clickmill import audit, cli, config, execution, locks, releases, terminal
+from clickmill import audit, cli, config, execution, lineage, locks, querying, releases, terminal
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, UsageError
 from clickmill.contracts.reached import Reached
@@ -65,7 +65,7 @@ def test_a_release_that_breaks_a_rule_is_refused_and_its_rows_wait_to_be_looked_
     staged = lake.read(RECOMMENDATIONS.staging(), refused.staged_versions[RECOMMENDATIONS.name])
     assert {row.user_id for row in staged.where(f"release_id = '{refused.release_id}'").collect()} == {"u0", "u1", "u2", "u3"}
     assert NEXT_DAY not in Ledger(lake).admitted(RECOMMENDATIONS)
-    with pytest.raises(UsageError, match="cannot be accepted, its rows are wrong"):
+    with pytest.raises(UsageError, match="cannot be accepted, no reader could trust it"):
         by_hand(lake, lambda known, hold: releases.accept(known, hold, refused.release_id, "I like it"))
 
 
@@ -97,6 +97,9 @@ def test_a_table_that_asks_more_of_its_readers_is_refused(lake, conf) -> None:
     lake.spark.sql(f"alter table delta.`{staging}` set tblproperties ('delta.enableDeletionVectors' = 'true')")
     with pytest.raises(GateRefused, match=r"publish.recommendations_v1: readers need version 3 of the protocol, at most 1"):
         publish(lake, conf, publishes(1))
+    refused = Releases(lake).rows[-1].release_id
+    with pytest.raises(UsageError, match=r"cannot be accepted, no reader could trust it: publish.recommendations_v1: readers need"):
+        by_hand(lake, lambda known, hold: releases.accept(known, hold, refused, "our warehouse can read it"))
     assert served(lake)[RECOMMENDATIONS.name] == {(first, "u0")}
 
 
@@ -128,6 +131,9 @@ def test_a_rollback_brings_back_all_tables_of_a_release_and_can_be_undone(lake, 
     assert (known.current.release_id, known.current.reason) == (first, f"rolled back from {second}")
     assert known.current.versions == {table.name: lake.head(table) for table in SERVED}
     assert [row.release_id for row in known.listed()] == [first, second]
+    assert set(querying.admitted(Ledger(lake), RECOMMENDATIONS, known.current)) == {DAY}, "the day after is not there any more"
+    with pytest.raises(UsageError, match=f"recommendations_v1 has no day {NEXT_DAY}: release {first} of {DAY} is served"):
+        next(lineage.origins(lake, {}, conf, RECOMMENDATIONS, Days(NEXT_DAY, NEXT_DAY)))
     by_hand(lake, lambda known, hold: releases.rollback(known, hold, second))
     assert served(lake) == after
     with pytest.raises(UsageError, match=f"release {second} is served already"):

@@ -18,18 +18,23 @@ READER_VERSION = 1
 """Readers of this version of Delta's protocol are the least that there are: all warehouses have one."""
 
 
+def demands(draft: Release, lake: Lake) -> list[str]:
+    """What the tables of a release, as staged or as served, ask of a reader beyond READER_VERSION: nobody can accept that by hand."""
+    moved = [BY_NAME[name] for name in draft.staged_versions]
+    found = ((table, lake.asks_of_readers(one, READER_VERSION)) for table in moved for one in (table.staging(), table))
+    return sorted({f"{table.name}: {asked}" for table, asked in found if asked})
+
+
 def faults(
     draft: Release, reached: Iterable[Reached], before: Release | None, lake: Lake, *, row_count_band: float, model_floor: float
 ) -> list[str]:
     """What speaks against a release whose rows hold all rules: one line each.
 
-    Its tables, as staged or as served, ask more of a reader than READER_VERSION; a table has more rows than
-    `row_count_band` times those of the release that is served, or fewer than the same part of them, in all or of one
-    site; a site's lists are proven to reach less than `model_floor` of what they did: the upper end of the interval lies below.
+    A table has more rows than `row_count_band` times those of the release that is served, or fewer than the same part
+    of them, in all or of one site; a site's lists are proven to reach less than `model_floor` of what they did: the
+    upper end of the interval lies below.
     """
-    moved = [BY_NAME[name] for name in draft.staged_versions]
-    demands = ((table, lake.asks_of_readers(one, READER_VERSION)) for table in moved for one in (table.staging(), table))
-    told = sorted({f"{table.name}: {found}" for table, found in demands if found})
+    told: list[str] = []
     if before is None:
         return told
     for name, count in draft.row_counts.items():

@@ -13,6 +13,7 @@ from clickmill.contracts.tables import ALL, BY_NAME, DAYS
 from clickmill.folders import Folder
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
+from clickmill.releases import Releases
 
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="Rows to show.")]
 TableArgument = Annotated[str, typer.Argument(metavar="TABLE")]
@@ -47,10 +48,11 @@ def tables(env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
     """List every table that is there: layer, rows, days, last run, size."""
     grid = terminal.grid("layer", "table", "rows", "days", "last day", "last run", "MB", right=("rows", "days", "MB"))
     with opened(env, lake) as (there, ledger, _):
+        served = Releases(there).current
         for table in ALL:
             if not there.exists(table):
                 continue
-            admitted = ledger.admitted(table)
+            admitted = querying.admitted(ledger, table, served)
             rows = sum(one.row_count for one in admitted.values()) if table.day else there.read(table).count()
             days = (str(len(admitted)), str(max(admitted))) if admitted else ("", "")
             last = f"{max(one.admitted_at for one in admitted.values()):%Y-%m-%d %H:%M}" if admitted else ""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from pyspark.sql import functions as F
 
-from clickmill import cli, config, job, log, river, session, terminal, truth
+from clickmill import cli, config, job, log, querying, river, session, terminal, truth
 from clickmill.contracts import reasons
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import ClickmillError, GateRefused, UsageError
@@ -138,12 +138,12 @@ class _Ended(ClickmillError):
 
 
 def _show(lake: Lake, folder: Path, days: Days) -> None:
-    ledger = Ledger(lake)
+    ledger, served = Ledger(lake), Releases(lake).current
     terminal.out.rule("tables")
     grid = terminal.grid("table", "rows", "days", right=("rows", "days"))
     for table in ALL:
         if lake.exists(table):
-            admitted = ledger.admitted(table)
+            admitted = querying.admitted(ledger, table, served)
             rows = sum(one.row_count for one in admitted.values()) if table.day else lake.read(table).count()
             grid.add_row(table.name, f"{rows:,}", f"{len(admitted):,}" if admitted else "")
     terminal.out.print(grid)

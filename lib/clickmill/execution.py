@@ -219,9 +219,10 @@ def _run_and_release(run: _Run) -> None:
             row_counts={one.table: one.row_count for one in found.admissions},
             reached={site.site_id: site.value for site in reached},
         )
-        told = audit.faults(draft, reached, known.current, lake, **run.conf.releases.floors())
+        asked = audit.demands(draft, lake)
+        told = asked + audit.faults(draft, reached, known.current, lake, **run.conf.releases.floors())
         if told:
-            raise releases.refuse(known, run.hold, draft, "; ".join(told), is_sound=True)
+            raise releases.refuse(known, run.hold, draft, "; ".join(told), is_sound=not asked)
         releases.serve(known, run.hold, draft)
     finally:
         inputs.release()

@@ -118,6 +118,8 @@ def days_of(read: Read, days: Days, conf: Config) -> Days:
     back, ahead = (conf.value(span) if isinstance(span, str) else span for span in (read.back, read.ahead))
     if read.kind in ("history", "whole"):
         return Days(date.min, days.last if read.kind == "history" else date.max)
+    if read.kind == "before":
+        return Days(date.min, Days(days.first, days.first).widened(back=1).first)
     if read.kind == "earlier":
         return Days(days.widened(back=back).first, Days(days.last, days.last).widened(back=1).first)
     if read.kind == "window":
@@ -128,16 +130,14 @@ def days_of(read: Read, days: Days, conf: Config) -> Days:
 def hashes_of(job: Job, day: date, conf: Config, ledger: Ledger) -> dict[str, str]:
     """For each table that the job reads for one day: a hash of the admitted days that it sees, as they stand now.
 
-    Of the history that a job itself adds to, a day is made of those before it: its own rows would make it stale. What only
-    grows is no input.
+    What only grows is no input, nor is what the job itself wrote up to the day: its own rows would make it stale.
     """
     found = {}
     for read in job.READS:
-        is_own = read.table in job.WRITES
-        if read.kind == "whole" or (is_own and read.kind == "history" and read.table.write != "append"):
+        if read.kind == "whole" or (read.kind == "history" and read.table in job.WRITES):
             continue
         window = days_of(read, Days(day, day), conf)
         admitted = ledger.admitted(read.table)
-        seen = sorted((one, admitted[one].content_hash) for one in admitted if one in window and not (is_own and one >= day))
+        seen = sorted((one, admitted[one].content_hash) for one in admitted if one in window)
         found[read.table.name] = hashlib.md5(repr([(str(one), content) for one, content in seen]).encode()).hexdigest()[:16]
     return found

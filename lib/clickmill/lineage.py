@@ -13,6 +13,7 @@ from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ALL, BY_NAME, DAYS, RUNS
 from clickmill.inputs import Job, days_of
 from clickmill.lake import Lake
+from clickmill.releases import Releases
 
 _MANIFESTS = {"raw.events": "raw.files", "raw.items": "raw.item_files", "raw.users": "raw.user_files"}
 
@@ -61,8 +62,11 @@ def origins(lake: Lake, jobs: Mapping[str, Job], conf: Config, table: Table, day
     more may be told than went in, never less.
 
     Needs   jobs: in the order of the river
-    Raises  UsageError when none of the days was admitted
+    Raises  UsageError when none of the days was admitted, or the release that is served is of a day before
     """
+    served = Releases(lake).current if table.is_served else None
+    if served is not None and days.first > served.as_of_date:
+        raise UsageError(f"{table.name} has no day {days}: release {served.release_id} of {served.as_of_date} is served")
     wanted = {table: _Wanted(0, days, None)}
     # From the river's end: when a table's turn comes, all who read it have said which days.
     written = {one: job.READS for job in reversed(list(jobs.values())) for one in job.WRITES}

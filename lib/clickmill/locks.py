@@ -59,6 +59,8 @@ class Hold:
         self._folder, self._me = folder, me
         self._taken: dict[str, int] = {}
         self._ended = threading.Event()
+        # A store may show a file that is being replaced as an empty one: nobody looks at ours while it is renewed.
+        self._renewing = threading.Lock()
 
     def take(self, name: str) -> None:
         """Take one lock.
@@ -88,8 +90,10 @@ class Hold:
         Raises  TableHeld where a run took one over, because this one had not renewed it for long
         """
         for name, number in self._taken.items():
-            newest, other = _newest(self._folder, name)
-            is_mine = other is not None and (other.run_id, other.machine, other.pid) == (self._me.run_id, self._me.machine, self._me.pid)
+            with self._renewing:
+                newest, other = _newest(self._folder, name)
+            # Without a text it is one that was not renewed to its end: who takes a lock over makes a file of the next number.
+            is_mine = other is None or (other.run_id, other.machine, other.pid) == (self._me.run_id, self._me.machine, self._me.pid)
             if newest != number or not is_mine:
                 raise TableHeld(f"{_told(name, other)}; this run had not renewed its lock for more than {LEASE_S} s")
 
@@ -99,7 +103,7 @@ class Hold:
             now = replace(self._me, renewed_at=_now())
             for name, number in list(self._taken.items()):
                 # A store that fails now is asked again soon; whether the lock was lost meanwhile, confirm() finds out.
-                with suppress(Exception):
+                with suppress(Exception), self._renewing:
                     if _newest(self._folder, name)[0] == number:
                         self._folder.replace(_file(name, number), _text(now))
 

@@ -11,7 +11,7 @@ from clickmill.contracts.errors import UsageError
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import BY_NAME
 from clickmill.lake import Lake
-from clickmill.ledger import Ledger
+from clickmill.ledger import Admission, Ledger
 from clickmill.releases import Release
 
 _QUOTED = re.compile(r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|--[^\n]*|/\*.*?\*/)", re.DOTALL)
@@ -92,6 +92,15 @@ def days(lake: Lake, ledger: Ledger, table: Table) -> set[date]:
     if table.is_served:
         return {row[0] for row in lake.read(table).select(str(table.day)).distinct().collect()}
     return set(ledger.admitted(table))
+
+
+def admitted(ledger: Ledger, table: Table, served: Release | None) -> dict[date, Admission]:
+    """The admissions of the days that a reader gets: of a published table none that is newer than the release that is served.
+
+    After a rollback the newer days are not there, and stay admitted: who starts their runs again does not undo it.
+    """
+    found = ledger.admitted(table)
+    return {day: one for day, one in found.items() if not (table.is_served and served and day > served.as_of_date)}
 
 
 def _view(table: Table) -> str:

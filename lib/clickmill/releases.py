@@ -162,7 +162,7 @@ def accept(releases: Releases, hold: Hold, release_id: str, because: str) -> Rel
     if refused.state != REFUSED:
         raise UsageError(f"release {release_id} is {refused.state}; only a refused one can be accepted")
     if not refused.is_sound:
-        raise UsageError(f"release {release_id} cannot be accepted, its rows are wrong: {refused.reason}")
+        raise UsageError(f"release {release_id} cannot be accepted, no reader could trust it: {refused.reason}")
     if current is not None and current.as_of_date > refused.as_of_date:
         raise UsageError(f"release {release_id} is of {refused.as_of_date}; that of {current.as_of_date} is served")
     for name, version in refused.staged_versions.items():

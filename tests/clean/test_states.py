@@ -1,4 +1,4 @@
-"""Histories of items and users: only what is new is added, and nothing is ever rewritten."""
+"""Histories of items and users: only what is new is added, and a day is made of its landings and of the days before."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,6 +10,7 @@ from pyspark.sql import Row, SparkSession
 
 from builders import frame
 from clickmill.clean import states
+from clickmill.contracts.errors import BadData
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import ITEMS, RAW_ITEMS, RAW_USERS, USERS
 
@@ -65,16 +66,26 @@ def test_days_one_by_one_give_the_history_of_the_range(spark: SparkSession) -> N
     ]
 
 
-def test_the_same_days_again_add_nothing(spark: SparkSession) -> None:
-    raw = [raw_item(13, 5), raw_item(14, 0), raw_item(15, 5)]
-    history = added(spark, raw)
-    assert added(spark, raw, history) == []
-    assert added(spark, [raw_item(14, 0)], history) == []
+def test_another_delivery_of_a_day_gives_the_history_of_one_load_and_what_it_says_holds(spark: SparkSession) -> None:
+    before = added(spark, [raw_item(12, 5)])
+    morning, evening = raw_item(13, 0), raw_item(13, 7, file="f2.csv")
+    assert told(added(spark, [morning], before)) == [("i1", 0, may(13), 13)]
+    assert told(added(spark, [morning, evening], before)) == [("i1", 7, may(13), 13)]
+    assert added(spark, [evening | {"stock": 5}, morning], before) == [], "in the evening all was as the day before"
 
 
-def test_a_history_is_not_rewritten_by_another_delivery_of_the_day(spark: SparkSession) -> None:
-    history = added(spark, [raw_item(13, 5)])
-    assert added(spark, [raw_item(13, 5), raw_item(13, 7, file="f2.csv")], history) == []
+def test_every_record_is_counted_once(spark: SparkSession) -> None:
+    bad = [raw_item(13, 1, problems=["bad_stock", "bad_price"]), raw_item(13, 2, item_id=None, problems=["item_id_missing"])]
+    raw = [raw_item(13, 5), raw_item(13, 7, ordinal=1), raw_item(14, 7), raw_item(15, 8), *bad]
+    landed = frame(spark, RAW_ITEMS, raw)
+    made = states.items(landed, local_frame(spark, [], ITEMS.schema), zone="UTC")
+    found = states.counts(made, landed, "item_id")
+    assert [found[name] for name in ("records", "unreadable", "repeated", "states")] == [6, 2, 2, 2]
+    assert {name: count for name, count in found.items() if name.startswith("problem ")} == {
+        "problem bad_price": 1, "problem bad_stock": 1, "problem item_id_missing": 1
+    }  # fmt: skip
+    with pytest.raises(BadData, match="7 states were made of 4 readable records"):
+        states.counts(spark.range(7), landed, "item_id")
 
 
 def test_of_two_states_of_one_day_the_last_in_the_file_or_the_later_file_holds(spark: SparkSession) -> None:

@@ -15,13 +15,13 @@ from clickmill import config, execution, locks, quality, releases
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, UsageError
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import DAYS, IDENTITIES, RECOMMENDATIONS, SERVED, USERS, VALUE_RANGES
+from clickmill.contracts.tables import DAYS, IDENTITIES, RAW_USERS, RECOMMENDATIONS, SERVED, VALUE_RANGES
 from clickmill.lake import Lake
 from clickmill.releases import Releases
 from released import publishes
 from ungated import passes
 
-WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES, USERS), "publishes": SERVED, "rolls back": SERVED, "accepts": SERVED}
+WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES, RAW_USERS), "publishes": SERVED, "rolls back": SERVED, "accepts": SERVED}
 BY_HAND = ("rolls back", "accepts")
 IN_THE_MIDDLE = "in the middle"  # of a write: its first file is there, its commit is not
 
@@ -33,11 +33,11 @@ def job(name: str, day: date) -> Any:
 
     def run(spark, conf, days, inputs):
         rows = made(day)
-        known = {row.user_id for row in inputs[USERS].collect()}
-        rows[USERS] = [row for row in rows[USERS] if row["user_id"] not in known]
+        known = {row.user_id for row in inputs[RAW_USERS].collect()}
+        rows[RAW_USERS] = [row for row in rows[RAW_USERS] if row["user_id"] not in known]
         return {table: frame(spark, table, rows[table]) for table in WRITTEN["writes"]}
 
-    return SimpleNamespace(__name__="writes", READS=(USERS.up_to(),), WRITES=WRITTEN["writes"], run=run, CONFIG=("shop",))
+    return SimpleNamespace(__name__="writes", READS=(RAW_USERS.up_to(),), WRITES=WRITTEN["writes"], run=run, CONFIG=("shop",))
 
 
 def made(day: date) -> dict[Table, list[dict[str, Any]]]:
@@ -45,9 +45,10 @@ def made(day: date) -> dict[Table, list[dict[str, Any]]]:
     seen = {"first_seen_at": datetime(2024, 5, 16, 10), "last_seen_at": datetime(2024, 5, 16, 11)}
     identity = {"site_id": "shop", "event_date": day, "visitor_id": f"v{day.day}", "account_id": "a1"} | seen
     bounds = {"site_id": "shop", "event_date": day, "event_type": "purchase", "measure": "price", "row_count": 9, "low": 1.0}
-    since = {"landing_date": day, "valid_from": datetime(2024, 5, 1), "known_from": datetime(2024, 5, 1)}
-    user = {"site_id": "shop", "user_id": f"u{day.day}"} | since | ({} if day == DAY else {"segment": "new"})
-    return {IDENTITIES: [identity], VALUE_RANGES: [bounds | {"high": float(day.day)}], USERS: [user]}
+    place = {"source": "crm", "landing_date": day, "file": "users.csv", "delivery_id": "d1", "block": 0, "ordinal": 0, "state_pos": 0}
+    user = {**place, "problems": [], "site_id": "shop", "user_id": f"u{day.day}"}
+    added = {} if day == DAY else {"valid_from": datetime(2024, 5, 1)}
+    return {IDENTITIES: [identity], VALUE_RANGES: [bounds | {"high": float(day.day)}], RAW_USERS: [user | added]}
 
 
 def run(spark: SparkSession, root: str, name: str, day: date) -> None:
@@ -78,7 +79,7 @@ def _by_hand(lake: Lake, name: str) -> None:
 def prepared(spark: SparkSession, root: str, name: str) -> None:
     """A lake with one day in it, which it may have already, and with a write of another that a run left behind that was killed."""
     if not Path(root).exists():
-        with mock.patch.dict(USERS.__dict__, schema=narrower(USERS, "segment").schema):
+        with mock.patch.dict(RAW_USERS.__dict__, schema=narrower(RAW_USERS, "valid_from").schema):
             run(spark, root, name if name == "writes" else "publishes", DAY)
     if name == "rolls back":
         run(spark, root, "publishes", NEXT_DAY)

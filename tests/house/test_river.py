@@ -25,7 +25,7 @@ def test_everything_read_stands_upstream_or_is_the_job_s_own_of_earlier_days() -
     for name, job in river.jobs().items():
         own = {table.name for table in job.WRITES}
         for read in job.READS:
-            assert read.table.name in seen or (read.table.name in own and read.kind in ("earlier", "history", "whole")), (
+            assert read.table.name in seen or (read.table.name in own and read.kind in ("earlier", "history", "before", "whole")), (
                 f"{name} reads {read.table.name}"
             )
         seen |= own

@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
+from clickmill.contracts.errors import BadData
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ITEMS, USERS
 
@@ -12,23 +13,43 @@ _TIMES = ("landing_date", "valid_from", "known_from")
 
 
 def items(raw: DataFrame, known: DataFrame, *, zone: str) -> DataFrame:
-    """States of items that the history does not hold yet; see _new_states().
+    """States of items that landed on the days of the run and say something new; see _new_states().
 
     Grain   one row per (site_id, item_id, valid_from, known_from)
-    Needs   raw.items of the days of the run; clean.items up to its last day
+    Needs   raw.items of the days of the run; clean.items of the days before
     Ties    of two states of one day that hold from the same instant, the one further down its file, or in the later file name
     """
     return _new_states(raw, known, ITEMS, "item_id", zone)
 
 
 def users(raw: DataFrame, known: DataFrame, *, zone: str) -> DataFrame:
-    """States of users that the history does not hold yet; see _new_states().
+    """States of users that landed on the days of the run and say something new; see _new_states().
 
     Grain   one row per (site_id, user_id, valid_from, known_from)
-    Needs   raw.users of the days of the run; clean.users up to its last day
+    Needs   raw.users of the days of the run; clean.users of the days before
     Ties    as in items()
     """
     return _new_states(raw, known, USERS, "user_id", zone)
+
+
+def counts(written: DataFrame, raw: DataFrame, key: str) -> dict[str, int]:
+    """What became of the records that landed, each counted once: `records` = `unreadable` + `repeated` + `states`.
+
+    unreadable  records with a problem or without an id; each problem is counted too, under its name
+    repeated    records that say what was in force already, or that a later one of the day took the place of
+
+    Raises  BadData when more states were written than readable records landed
+    """
+    is_bad = (F.size("problems") > 0) | F.col(key).isNull()
+    landed = raw.agg(F.count("*").alias("records"), F.count_if(is_bad).alias("unreadable")).first()
+    assert landed is not None
+    states = written.count()
+    repeated = landed.records - landed.unreadable - states
+    if repeated < 0:
+        raise BadData(f"{states} states were made of {landed.records - landed.unreadable} readable records")
+    problems = raw.select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem").collect()
+    named = {f"problem {row.problem}": row["count"] for row in problems}
+    return {"records": landed.records, "unreadable": landed.unreadable, "repeated": repeated, "states": states, **named}
 
 
 def _new_states(raw: DataFrame, known: DataFrame, table: Table, key: str, zone: str) -> DataFrame:
@@ -37,8 +58,7 @@ def _new_states(raw: DataFrame, known: DataFrame, table: Table, key: str, zone: 
     A state says nothing new where the state in force at its `valid_from`, as far
     as it was known then, says the same. It is known from the start of its
     landing day, and holds from then on where the source does not say. Records
-    with problems are left out, and so is a state that lands again with the same
-    day and instant: a history is never rewritten.
+    with problems are left out.
     """
     day, midnight = F.col("landing_date"), F.lit(0)
     known_from = F.make_timestamp(F.year(day), F.month(day), F.day(day), midnight, midnight, midnight, F.lit(zone))
@@ -62,6 +82,5 @@ def _new_states(raw: DataFrame, known: DataFrame, table: Table, key: str, zone: 
 def _with_state(kept: Column, state: Column) -> Column:
     earlier = F.filter(kept, lambda one: one["valid_from"] <= state["valid_from"])
     in_force = F.array_max(F.transform(earlier, lambda one: F.struct(one["valid_from"], one["known_from"], one["said"])))
-    is_same_moment = (in_force["valid_from"] == state["valid_from"]) & (in_force["known_from"] == state["known_from"])
-    says_nothing_new = F.coalesce(is_same_moment | in_force["said"].eqNullSafe(state["said"]), F.lit(False))
+    says_nothing_new = F.coalesce(in_force["said"].eqNullSafe(state["said"]), F.lit(False))
     return F.when(state["is_new"] & says_nothing_new, kept).otherwise(F.concat(kept, F.array(state)))

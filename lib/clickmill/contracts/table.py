@@ -90,6 +90,10 @@ class Table:
         """All days up to the last day of the run."""
         return Read(self, kind="history")
 
+    def before(self) -> "Read":
+        """All days before the first day of the run: what a history that the run goes on with says so far."""
+        return Read(self, kind="before")
+
     def whole(self) -> "Read":
         """All days there are, later ones too: of a table that only grows, and whose rows never change. It makes nothing stale."""
         return Read(self, kind="whole")
@@ -104,11 +108,12 @@ class Read:
     landed   from one day before the first day to `ahead` days after the last
     window   the `back` days that end with the last day of the run
     history  every day up to the last day of the run
+    before   every day before the first day of the run
     whole    every day there is
     """
 
     table: Table
     back: Span = 0
     ahead: Span = 0
-    kind: Literal["same", "earlier", "landed", "window", "history", "whole"] = "same"
+    kind: Literal["same", "earlier", "landed", "window", "history", "before", "whole"] = "same"
     optional: bool = False
