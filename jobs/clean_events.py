@@ -12,7 +12,7 @@ SPARK_CONF = {"spark.sql.requireAllClusterKeysForCoPartition": "false", **reused
 
 
 def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.Inputs) -> job.Outputs:
-    clean, zone, partitions = conf.clean, conf.shop.zone, session.partitions(spark)
+    clean, zone, partitions = conf.clean, conf.shop.zone, session.partitions(inputs[RAW_EVENTS])
     taken = records.of_days(inputs[RAW_EVENTS], days, zone=zone, **clean.clocks())
     rows = inputs.before_split[EVENTS] = records.filled(taken, fill=clean.fill)
     rows = ranges.with_outliers(rows, ranges.bounds(inputs[VALUE_RANGES], days, range_days=clean.range_days, min_rows=clean.range_min_rows))

@@ -166,6 +166,14 @@ def test_older_lists_do_not_take_the_place_of_newer_ones(lake, conf) -> None:
         publish(lake, conf, publishes(1))
 
 
+def test_a_day_on_which_everyone_has_a_list_is_admitted_as_made_by_its_own_run(lake, conf) -> None:
+    first = publish(lake, conf, publishes(2))
+    second = publish(lake, conf, publishes(2, day=NEXT_DAY), NEXT_DAY)
+    nobody = Ledger(lake).admitted(USERS_WITHOUT_LIST)
+    assert {day: (one.run_id, one.row_count) for day, one in nobody.items()} == {DAY: (first, 0), NEXT_DAY: (second, 0)}
+    assert lake.note(USERS_WITHOUT_LIST)["release_id"] == second and served(lake)[USERS_WITHOUT_LIST.name] == set()
+
+
 def test_rows_of_the_ledger_of_releases_are_never_changed(lake, conf) -> None:
     publish(lake, conf, publishes(1))
     first = lake.read(RELEASES).collect()

@@ -70,13 +70,21 @@ def test_a_session_and_a_process_that_live_in_another_zone_are_brought_to_utc(sp
     time.tzset()
     noon = local_frame(spark, [(datetime(2024, 5, 16, 12),)], "at timestamp")
     assert noon.select(F.unix_seconds("at")).first()[0] == 1_715_875_200, "what would be stored: 16:00 in UTC"
-    for begins in (lambda: notebook.opened({"spark": spark}, {}), lambda: session.started("x").__enter__()):
+    monkeypatch.setattr(sys, "argv", ["notebook.py"])
+    for begins in (lambda: session.started("x").__enter__(), lambda: notebook.opened({"spark": spark}, {}).spark):
         spark.conf.set("spark.sql.session.timeZone", "America/New_York")
-        monkeypatch.setattr(sys, "argv", ["notebook.py"])
-        begins()
-        noon = local_frame(spark, [(datetime(2024, 5, 16, 12),)], "at timestamp")
+        opened = begins()
+        noon = local_frame(opened, [(datetime(2024, 5, 16, 12),)], "at timestamp")
         assert noon.select(F.unix_seconds("at")).first()[0] == 1_715_860_800
-        assert spark.sql("select timestamp '2024-05-16 12:00:00' as at").select(F.unix_seconds("at")).first()[0] == 1_715_860_800
+        assert opened.sql("select timestamp '2024-05-16 12:00:00' as at").select(F.unix_seconds("at")).first()[0] == 1_715_860_800
+    assert spark.conf.get("spark.sql.session.timeZone") == "America/New_York", "a notebook leaves the session that it was given as it was"
+    session.in_utc(spark)
+
+
+@pytest.mark.parametrize(("row_count", "expected"), [(0, 1), (500_000, 1), (1_000_000, 2), (10_000_000_000, 5)])
+def test_rows_are_shuffled_into_no_more_partitions_than_they_fill(spark: SparkSession, row_count: int, expected: int) -> None:
+    with set_for(spark, {"spark.sql.shuffle.partitions": "5"}):
+        assert session.partitions(spark.range(row_count)) == expected, "eight bytes a row, four MiB a partition"
 
 
 def test_properties_of_a_job_hold_for_its_length_and_are_put_back(spark: SparkSession) -> None:

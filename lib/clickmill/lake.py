@@ -42,6 +42,7 @@ _PROPERTIES = {
 }
 # Bounds of these columns let a reader skip files. To keep them of every column takes a quarter of the time of a write.
 _BOUNDED = ("site_id", "visitor_bucket", "event_at", "user_id", "item_id")
+_WITHOUT_ROWS_TOO = {"spark.databricks.delta.skipRecordingEmptyCommits": "false"}
 # Of these a table has the rows of the version before.
 _KEEPING_ROWS = {"ADD COLUMNS", "SET TBLPROPERTIES", "OPTIMIZE", "VACUUM START", "VACUUM END"}
 
@@ -118,7 +119,8 @@ class Lake:
         writer = rows.write.format("delta")
         replaced = Days(days.last, days.last) if table.write == "last_day" else days
         faultpoint("lake.writing")
-        with self._noted(note):
+        # Of what is released even no rows are a version: its note says what a release was made of.
+        with self._noted(note), set_for(self.spark, _WITHOUT_ROWS_TOO if table.is_served or table.of else {}):
             if table.write == "append":
                 writer.mode("append").save(self.path(table))
             elif table.of:

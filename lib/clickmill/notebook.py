@@ -94,7 +94,8 @@ class Notebook:
 def opened(given: Mapping[str, Any], widgets: Mapping[str, str]) -> Notebook:
     """Open the lake for a notebook, whose globals are `given`, with its widgets and what each asks for.
 
-    A session that is there is used as it is; only a program that has none builds one.
+    Where a session is there the notebook opens one of its own beside it, in the same Spark: what else runs in the one that was given
+    goes on in the zone, and with the settings, that it has. Only a program that has none builds one.
     """
     dbutils = given.get("dbutils")
     labels = {**widgets, "env": "Environment: names conf/<env>.yaml", "lake": "Root of the lake, in place of the config's"}
@@ -105,7 +106,7 @@ def opened(given: Mapping[str, Any], widgets: Mapping[str, str]) -> Notebook:
     else:
         typed = _typed(sys.argv[1:], labels)
     there = given.get("spark") or SparkSession.getActiveSession()
-    spark = session.in_utc(there) if there else session.build("clickmill notebook")
+    spark = session.in_utc(there.newSession()) if there else session.build("clickmill notebook")
     root = typed["lake"].strip()
     conf = config.load(typed["env"].strip() or ("databricks" if dbutils is not None else "local"), {"lake.root": root} if root else {})
     lake = Lake(spark, conf.lake.root)

@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from clickmill import config
 from clickmill.contracts import resources
 
 DELTA_PACKAGE = "io.delta:delta-spark_2.13:4.0.1"
+_PARTITION_BYTES = 4 * 2**20
+"""Of files that are read, for each partition: some 100,000 events, which take two seconds."""
 
 
 @contextmanager
@@ -65,9 +67,14 @@ def in_utc(spark: SparkSession) -> SparkSession:
     return spark
 
 
-def partitions(spark: SparkSession) -> int:
-    """Into how many partitions this session shuffles."""
-    return int(spark.conf.get("spark.sql.shuffle.partitions") or 1)
+def partitions(rows: DataFrame) -> int:
+    """Into how many partitions rows that are read from tables are shuffled: no more than the session does, and none of a few rows.
+
+    What is written has a file a partition: a small day on a large cluster would be hundreds of files.
+    """
+    most = int(rows.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    read_bytes = int(str(rows._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()))
+    return min(most, 1 + read_bytes // _PARTITION_BYTES)
 
 
 def executors_differ(spark: SparkSession) -> str | None:

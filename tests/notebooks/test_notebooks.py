@@ -3,7 +3,6 @@
 import re
 import runpy
 import shutil
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +10,7 @@ from typing import Any
 
 import matplotlib
 import pytest
+from pyspark.sql import SparkSession
 
 from clickmill import execution
 from clickmill.contracts.days import Days
@@ -50,19 +50,20 @@ def run(shop: World, name: str, capsys: pytest.CaptureFixture[str], **typed: str
     )
     dbutils = SimpleNamespace(widgets=widgets, notebook=SimpleNamespace(exit=ended))
     capsys.readouterr()
+    guest = shop.spark.newSession()
+    guest.conf.set("spark.sql.session.timeZone", "America/New_York")
+    before = settings(guest)
     try:
-        runpy.run_path(str(FOLDER / f"{name}.py"), init_globals={"spark": shop.spark, "dbutils": dbutils, "display": shown.append})
+        runpy.run_path(str(FOLDER / f"{name}.py"), init_globals={"spark": guest, "dbutils": dbutils, "display": shown.append})
     except Ended as end:
         print(end)
     assert filled.keys() <= asked, "a widget that the notebook does not have"
+    assert settings(guest) == before and guest.range(3).count() == 3, "the session that was given is as it was"
     return capsys.readouterr().out, shown
 
 
-@pytest.fixture(autouse=True)
-def the_session_stays_as_it_was(spark) -> Iterator[None]:
-    before = {row.key: row.value for row in spark.sql("set").collect()}
-    yield
-    assert {row.key: row.value for row in spark.sql("set").collect()} == before and spark.range(3).count() == 3
+def settings(spark: SparkSession) -> dict[str, str]:
+    return {row.key: row.value for row in spark.sql("set").collect()}
 
 
 def bars(figure: Any) -> list[float]:
