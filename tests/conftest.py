@@ -24,7 +24,7 @@ TEST_PROPERTIES = {
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.ui.enabled": "false",
-    # Tiny frames: compiling a plan costs more than running it. The demo and the river run compiled.
+    # Tiny frames: compiling a plan costs more than running it. Compiled, as in production, run tests/river/leaks.py and the demo.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.ui.showConsoleProgress": "false",

@@ -81,10 +81,10 @@ def test_a_session_and_a_process_that_live_in_another_zone_are_brought_to_utc(sp
     session.in_utc(spark)
 
 
-@pytest.mark.parametrize(("row_count", "expected"), [(0, 1), (500_000, 1), (1_000_000, 2), (10_000_000_000, 5)])
+@pytest.mark.parametrize(("row_count", "expected"), [(0, 1), (2_000_000, 1), (2_200_000, 2), (10_000_000_000, 5)])
 def test_rows_are_shuffled_into_no_more_partitions_than_they_fill(spark: SparkSession, row_count: int, expected: int) -> None:
     with set_for(spark, {"spark.sql.shuffle.partitions": "5"}):
-        assert session.partitions(spark.range(row_count)) == expected, "eight bytes a row, four MiB a partition"
+        assert session.partitions(spark.range(row_count)) == expected, "eight bytes a row, 16 MiB a partition"
 
 
 def test_properties_of_a_job_hold_for_its_length_and_are_put_back(spark: SparkSession) -> None:

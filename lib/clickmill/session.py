@@ -19,8 +19,8 @@ from clickmill import config
 from clickmill.contracts import resources
 
 DELTA_PACKAGE = "io.delta:delta-spark_2.13:4.0.1"
-_PARTITION_BYTES = 4 * 2**20
-"""Of files that are read, for each partition: some 100,000 events, which take two seconds."""
+_PARTITION_BYTES = 16 * 2**20
+"""Of files that are read, for each partition: some 100,000 events with their text. The largest visitor that is no flood has so many."""
 
 
 @contextmanager

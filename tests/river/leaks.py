@@ -16,8 +16,10 @@ landing = Path(sys.argv[1])
 # With all that Spark writes down of its settings and of each plan.
 plans = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": Path("plans").absolute().as_uri(), "spark.eventLog.compress": "false"}
 Path("plans").mkdir()
+# Compiled, as in production: code that was made of a plan is written into errors and logs, too.
+compiled = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
 told = {"spark.driver.memory": "1g", "spark.sql.ui.explainMode": "formatted", "spark.sql.debug.maxToStringFields": "200"}
-spark = session.build("leaks", {**TEST_PROPERTIES, **told, **plans})
+spark = session.build("leaks", {**TEST_PROPERTIES, **compiled, **told, **plans})
 day = ["--date", "2024-05-16", "--env", "test", "--lake", "lake"]
 source = ["--source", "events_jsonl"]
 for words in (

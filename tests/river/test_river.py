@@ -1,9 +1,11 @@
 """All jobs over three hand-written days: what lands, what is turned away, what is recommended, and that nothing moves by itself."""
 
+import re
 from datetime import date
 from pathlib import Path
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from clickmill import river, staleness
 from clickmill.contracts.days import Days
@@ -41,6 +43,14 @@ def test_undated_and_unreadable_rows_lie_under_their_landing_day(ran) -> None:
 def test_a_late_event_is_taken_into_its_own_day(ran) -> None:
     made, _ = ran
     assert [str(row.event_date) for row in made.rows(EVENTS, "landing_date > event_date")] == ["2024-05-16"]
+
+
+def test_the_bucket_of_a_visitor_is_what_the_dictionary_says(ran) -> None:
+    made, _ = ran
+    comment = EVENTS.schema["visitor_bucket"].metadata["comment"]
+    formula = re.search(r"shiftright\(.*\) \+ 128", comment)[0]
+    rows = made.lake.read(EVENTS).select("visitor_bucket", F.expr(formula).cast("int").alias("told")).collect()
+    assert len({row.told for row in rows}) > 5 and all(row.visitor_bucket == row.told for row in rows)
 
 
 def test_a_session_goes_on_over_midnight(ran) -> None:
