@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Protocol
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -14,7 +14,7 @@ from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.table import Read, Table
 from clickmill.lake import Lake
-from clickmill.ledger import Ledger
+from clickmill.ledger import Admission, Ledger
 
 Written = Mapping[Table, DataFrame]
 """What a run has written so far: the rows of its days, read back."""
@@ -136,8 +136,31 @@ def hashes_of(job: Job, day: date, conf: Config, ledger: Ledger) -> dict[str, st
     for read in job.READS:
         if read.kind == "whole" or (read.kind == "history" and read.table in job.WRITES):
             continue
-        window = days_of(read, Days(day, day), conf)
-        admitted = ledger.admitted(read.table)
-        seen = sorted((one, admitted[one].content_hash) for one in admitted if one in window)
-        found[read.table.name] = hashlib.md5(repr([(str(one), content) for one, content in seen]).encode()).hexdigest()[:16]
+        seen = sorted((str(one), content) for one, content in seen_of(read, day, conf, ledger).items())
+        found[read.table.name] = hashlib.md5(repr(seen).encode()).hexdigest()[:16]
     return found
+
+
+def seen_of(read: Read, day: date, conf: Config, ledger: Ledger) -> dict[date, str]:
+    """The admitted days of a table that a READ names for one day, each with a hash of what of it can matter to the day."""
+    window, admitted = days_of(read, Days(day, day), conf), ledger.admitted(read.table)
+    there = {one: admission for one, admission in admitted.items() if one in window}
+    if read.kind != "landed":
+        return {one: admission.content_hash for one, admission in there.items()}
+    lateness_days = int(conf.value(read.ahead) if isinstance(read.ahead, str) else read.ahead)
+    of_day = {one: _that_may_belong(admission, day, lateness_days) for one, admission in there.items()}
+    return {one: content for one, content in of_day.items() if content is not None}
+
+
+def _that_may_belong(landing: Admission, day: date, lateness_days: int) -> str | None:
+    """A hash of the rows of a landing day that may belong to a day; None where there are none.
+
+    Those of the day itself; and where they landed on it those, too, that have no day, or one too long before or after: a row
+    of the day after may have come from a clock that runs ahead.
+    """
+    if not landing.parts:
+        return landing.content_hash if landing.row_count else None
+    if landing.day != day:
+        return landing.parts.get(str(day))
+    late = {str(day - timedelta(days=back)) for back in range(1, lateness_days + 1)}
+    return repr(sorted((part, content) for part, content in landing.parts.items() if part not in late))

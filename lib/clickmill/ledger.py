@@ -7,10 +7,11 @@ together are admitted together. The newest row of a (table, day) is its state.
 import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 import clickmill
@@ -26,7 +27,7 @@ LEDGER = "ops"
 
 @dataclass(frozen=True)
 class Admission:
-    """One admitted day of a table. `inputs` maps `<table> <day>` to the content hash that was read."""
+    """One admitted day of a table. `inputs` maps each table to a hash of what was read of it; `parts` is that of DayFacts."""
 
     table: str
     day: date
@@ -39,6 +40,7 @@ class Admission:
     config_hash: str
     inputs: Mapping[str, str]
     admitted_at: datetime
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ledger:
@@ -50,7 +52,7 @@ class Ledger:
         rows = lake.read(DAYS).groupBy("table", "day").agg(newest).select("newest.*")
         # Grows with tables x days, never with events.
         self._by_table: dict[str, dict[date, Admission]] = {}
-        self._enter(Admission(**{**row.asDict(), "inputs": json.loads(row.inputs)}) for row in rows.collect())
+        self._enter(_admission(row) for row in rows.collect())
 
     def _enter(self, admissions: Iterable[Admission]) -> None:
         for one in admissions:
@@ -87,9 +89,17 @@ class Ledger:
     def admit(self, admissions: Sequence[Admission], run_id: str) -> None:
         """Enter the days that a run wrote, of all its tables, in one commit."""
         faultpoint("ledger.admitting")
-        rows = [{**vars(one), "inputs": json.dumps(dict(one.inputs), sort_keys=True)} for one in admissions]
-        enter(self.lake, DAYS, rows, run_id)
+        enter(self.lake, DAYS, [_row(one) for one in admissions], run_id)
         faultpoint("ledger.admitted")
+
+
+def _admission(row: Row) -> Admission:
+    return Admission(**{**row.asDict(), "inputs": json.loads(row.inputs), "parts": json.loads(row.parts or "{}")})
+
+
+def _row(one: Admission) -> dict[str, Any]:
+    parts = json.dumps(dict(one.parts), sort_keys=True) if one.parts else None
+    return {**vars(one), "inputs": json.dumps(dict(one.inputs), sort_keys=True), "parts": parts}
 
 
 def now() -> datetime:

@@ -6,9 +6,8 @@ from datetime import date
 
 import clickmill
 from clickmill.config import Config
-from clickmill.contracts.days import Days
 from clickmill.execution import config_hash
-from clickmill.inputs import Job, days_of, hashes_of
+from clickmill.inputs import Job, hashes_of, seen_of
 from clickmill.ledger import Admission, Ledger
 
 
@@ -45,9 +44,8 @@ def _inputs(job: Job, day: date, admission: Admission, conf: Config, ledger: Led
     reasons = []
     for read in job.READS:
         if read.table.name in changed:
-            window = days_of(read, Days(day, day), conf)
-            since = [one for one, other in ledger.admitted(read.table).items() if other.admitted_at > admission.admitted_at]
-            seen = sorted(one for one in since if one in window)
+            admitted = ledger.admitted(read.table)
+            seen = sorted(one for one in seen_of(read, day, conf, ledger) if admitted[one].admitted_at > admission.admitted_at)
             reasons.append(
                 f"{read.table.name} changed"
                 + (f" on {seen[0]}{f' and {len(seen) - 1} more days' if len(seen) > 1 else ''}" if seen else "")

@@ -103,7 +103,7 @@ def test_a_day_that_is_up_to_date_makes_nothing_and_a_named_run_is_done_once(tol
 
 def test_a_late_event_is_taken_into_its_day_and_what_is_made_of_it(told) -> None:
     lines = "\n".join(told.lines["A late landing"])
-    assert "clean_events 2024-05-17 to 2024-05-19" in lines and re.search(r"\d+ of them new, \d\.\d made for each new one", lines)
+    assert "clean_events 2024-05-18 to 2024-05-19" in lines and re.search(r"\d+ of them new, \d\.\d made for each new one", lines)
     late = told.lake.read(EVENTS).where("landing_date > event_date and event_date = date'2024-05-18'").collect()
     assert [row.item_id for row in late] == ["t3"]
 

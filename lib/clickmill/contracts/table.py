@@ -23,6 +23,7 @@ class Table:
     write  days: a run replaces its days; last_day: a run replaces its last day only;
            append: a run adds rows that are not there yet and never touches others
     of     the table whose schema and suite it has; its own where that is empty
+    belongs  of a table of landing days: the column that says to which day a row belongs; a day is made again for its own rows only
     """
 
     name: str
@@ -30,6 +31,7 @@ class Table:
     day: str | None = "event_date"
     write: Literal["days", "last_day", "append"] = "days"
     of: str = ""
+    belongs: str = ""
 
     @property
     def layer(self) -> str:

@@ -3,7 +3,11 @@
 from clickmill.contracts.table import Table
 
 RAW_EVENTS = Table(
-    "raw.events", ("source", "landing_date", "file", "delivery_id", "block", "ordinal", "item_pos"), "landing_date", "append"
+    "raw.events",
+    ("source", "landing_date", "file", "delivery_id", "block", "ordinal", "item_pos"),
+    "landing_date",
+    "append",
+    belongs="event_date",
 )
 RAW_ITEMS = Table("raw.items", ("source", "landing_date", "file", "delivery_id", "block", "ordinal"), "landing_date", "append")
 RAW_USERS = Table("raw.users", ("source", "landing_date", "file", "delivery_id", "block", "ordinal"), "landing_date", "append")
