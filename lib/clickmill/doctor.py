@@ -17,8 +17,8 @@ from pyspark.sql import SparkSession
 
 from clickmill.config import cache_folder
 from clickmill.contracts.errors import ClickmillError
-from clickmill.contracts.tables import DAYS
 from clickmill.lake import Lake
+from clickmill.ledger import Admission, Ledger
 
 _PINNED = {
     "pyspark": "4.0.5",
@@ -108,14 +108,12 @@ def _memory() -> Finding:
 
 
 def round_trip(spark: SparkSession) -> str:
-    """Write a row into a lake of its own, read it back, and say so."""
-    made_at = datetime(2024, 2, 29, 23, 30)
-    row = {"table": "t", "day": date(2024, 2, 29), "content_hash": "1", "row_count": 1, "version": 1, "job": "j", "run_id": "r"}
-    row |= {"code_version": "0", "config_hash": "0", "inputs": "{}", "admitted_at": made_at}
+    """Admit a day in a lake of its own, read it back, and say so."""
+    day = Admission("t", date(2024, 2, 29), "1", 1, 1, "j", "r", "0", "0", {}, datetime(2024, 2, 29, 23, 30))
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(spark, folder)
-        lake.append_rows(DAYS, [row], {})
-        back = [one.asDict() for one in lake.read(DAYS).collect()]
-    if back != [row]:
+        Ledger(lake).admit([day], day.run_id)
+        back = list(Ledger(lake).days.values())
+    if back != [day]:
         raise ClickmillError("the row that was read is not the row that was written")
     return "a row was written and read"
