@@ -14,6 +14,7 @@ from pyspark.sql.types import LongType, StructField, StructType
 
 from benchmarks import measure
 from builders import DAY, NEXT_DAY, frame, narrower, raw_event
+from clickmill import doctor
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.properties import set_for
@@ -156,3 +157,7 @@ def test_where_there_is_a_catalogue_a_published_table_is_known_by_name_and_witho
             Lake(spark, str(tmp_path / "another lake"), catalog="spark_catalog").ensure(RECOMMENDATIONS, {})
     finally:
         spark.sql("drop schema if exists spark_catalog.publish cascade")
+
+
+def test_the_round_trip_that_set_up_and_the_doctor_make_goes_through(spark) -> None:
+    assert doctor.round_trip(spark) == "a row was written and read"

@@ -72,8 +72,8 @@ def checked(job: Job, name: str, config_hash: str, lake: Lake, ledger: Ledger, i
 
 def _of_day(made: Admission, fact: DayFacts, kept: Admission | None) -> Admission:
     code, config = (kept.code_version, kept.config_hash) if kept else (made.code_version, made.config_hash)
-    made = replace(made, day=fact.day, content_hash=fact.content_hash, row_count=fact.row_count, parts=fact.parts)
-    return replace(made, code_version=code, config_hash=config)
+    made = replace(made, code_version=code, config_hash=config)
+    return replace(made, **vars(fact))
 
 
 def _gated(rows: Mapping[Table, DataFrame], table: Table, facts: list[DayFacts], inputs: Inputs) -> TableResult:

@@ -34,9 +34,9 @@ def faults(
     of them, in all or of one site; a site's lists are proven to reach less than `model_floor` of what they did: the
     upper end of the interval lies below.
     """
-    told: list[str] = []
     if before is None:
-        return told
+        return []
+    told = []
     for name, count in draft.row_counts.items():
         served = before.row_counts.get(name, 0)
         if count > row_count_band * max(served, FEW_ROWS) or (served >= FEW_ROWS and count < served / row_count_band):

@@ -53,7 +53,7 @@ def tables(env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
             if not there.exists(table):
                 continue
             admitted = querying.admitted(ledger, table, served)
-            rows = sum(one.row_count for one in admitted.values()) if table.day else there.read(table).count()
+            rows = querying.row_count(there, table, admitted)
             days = (str(len(admitted)), str(max(admitted))) if admitted else ("", "")
             last = f"{max(one.admitted_at for one in admitted.values()):%Y-%m-%d %H:%M}" if admitted else ""
             grid.add_row(*table.name.split("."), f"{rows:,}", *days, last, f"{there.size_bytes(table) / 1e6:.1f}")

@@ -144,7 +144,7 @@ def _show(lake: Lake, folder: Path, days: Days) -> None:
     for table in ALL:
         if lake.exists(table):
             admitted = querying.admitted(ledger, table, served)
-            rows = sum(one.row_count for one in admitted.values()) if table.day else lake.read(table).count()
+            rows = querying.row_count(lake, table, admitted)
             grid.add_row(table.name, f"{rows:,}", f"{len(admitted):,}" if admitted else "")
     terminal.out.print(grid)
     terminal.out.rule("rejects and copies, by reason")

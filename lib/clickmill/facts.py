@@ -32,8 +32,9 @@ def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:
     """Row count and content hash of each day of `rows`; the list grows with the days of a run, not with its rows."""
     assert table.day is not None
     hashed = hash_of(_hashable(rows, name) for name in table.columns).cast("decimal(20,0)")
-    part = _part(table) if table.belongs else F.lit("")
-    counted = rows.groupBy(table.day, part.alias("part")).agg(F.sum(hashed).cast("string").alias("hash"), F.count("*").alias("row_count"))
+    counted = rows.groupBy(table.day, _part(table).alias("part")).agg(
+        F.sum(hashed).cast("string").alias("hash"), F.count("*").alias("row_count")
+    )
     by_day: dict[date, list[Row]] = {}
     # Sorted here: to sort a few rows Spark would shuffle them once more, and look at a sample of them before.
     for row in sorted(counted.collect(), key=lambda row: (row[0], row.part)):
@@ -50,7 +51,9 @@ def facts_by_day(rows: DataFrame, table: Table) -> list[DayFacts]:
 
 
 def _part(table: Table) -> Column:
-    """The day that a row belongs to where it lies near its landing, else nothing."""
+    """The day that a row belongs to where that is told and lies near its landing, else nothing."""
+    if not table.belongs:
+        return F.lit("")
     landing, own = F.col(str(table.day)), F.col(table.belongs).cast("date")
     is_near = own.between(F.date_sub(landing, _FAR_DAYS), F.date_add(landing, 1))
     return F.when(is_near, own.cast("string")).otherwise("")

@@ -119,7 +119,7 @@ def days_of(read: Read, days: Days, conf: Config) -> Days:
     if read.kind in ("history", "whole"):
         return Days(date.min, days.last if read.kind == "history" else date.max)
     if read.kind == "before":
-        return Days(date.min, Days(days.first, days.first).widened(back=1).first)
+        return Days(date.min, days.widened(back=1).first)
     if read.kind == "earlier":
         return Days(days.widened(back=back).first, Days(days.last, days.last).widened(back=1).first)
     if read.kind == "window":
@@ -147,12 +147,11 @@ def seen_of(read: Read, day: date, conf: Config, ledger: Ledger) -> dict[date, s
     there = {one: admission for one, admission in admitted.items() if one in window}
     if read.kind != "landed":
         return {one: admission.content_hash for one, admission in there.items()}
-    lateness_days = int(conf.value(read.ahead) if isinstance(read.ahead, str) else read.ahead)
-    of_day = {one: _that_may_belong(admission, day, lateness_days) for one, admission in there.items()}
+    of_day = {one: _that_may_belong(admission, day, lateness_days=(window.last - day).days) for one, admission in there.items()}
     return {one: content for one, content in of_day.items() if content is not None}
 
 
-def _that_may_belong(landing: Admission, day: date, lateness_days: int) -> str | None:
+def _that_may_belong(landing: Admission, day: date, *, lateness_days: int) -> str | None:
     """A hash of the rows of a landing day that may belong to a day; None where there are none.
 
     Those of the day itself; and where they landed on it those, too, that have no day, or one too long before or after: a row

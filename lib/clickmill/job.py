@@ -220,9 +220,8 @@ def _show_plan(job: Job, conf: Config, days: Days, spark: SparkSession) -> None:
     for read in job.READS:
         window = days_of(read, days, conf)
         admitted = [day for day in ledger.admitted(read.table) if day in window]
-        span = {"whole": "all days", "history": f"all days to {window.last}", "before": f"all days to {window.last}"}.get(
-            read.kind, str(window)
-        )
+        history = f"all days to {window.last}"
+        span = {"whole": "all days", "history": history, "before": history}.get(read.kind, str(window))
         terminal.out.print(f"  {read.table.name:<28} version {ledger.version(read.table)}, {span}: {len(admitted)} days are there")
     verbs = {"days": f"replace {days}", "last_day": f"replace {days.last}", "append": "add rows, and replace none"}
     for table in job.WRITES:

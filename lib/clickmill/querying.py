@@ -1,7 +1,7 @@
 """SQL over tables by their names, each at one version: those of a release, and of all others what was last admitted."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 from pyspark.errors import AnalysisException, ParseException
@@ -101,6 +101,11 @@ def admitted(ledger: Ledger, table: Table, served: Release | None) -> dict[date,
     """
     found = ledger.admitted(table)
     return {day: one for day, one in found.items() if not (table.is_served and served and day > served.as_of_date)}
+
+
+def row_count(lake: Lake, table: Table, admitted: Mapping[date, Admission]) -> int:
+    """The rows of these days as they were admitted; of a table without days, those that it has."""
+    return sum(one.row_count for one in admitted.values()) if table.day else lake.read(table).count()
 
 
 def _view(table: Table) -> str:

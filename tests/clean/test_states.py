@@ -75,14 +75,14 @@ def test_another_delivery_of_a_day_gives_the_history_of_one_load_and_what_it_say
 
 
 def test_every_record_is_counted_once(spark: SparkSession) -> None:
-    bad = [raw_item(13, 1, problems=["bad_stock", "bad_price"]), raw_item(13, 2, item_id=None, problems=["item_id_missing"])]
+    bad = [raw_item(13, 1, problems=["bad_stock: many", "bad_price"]), raw_item(13, 2, item_id=None, problems=["item_id_missing"])]
     raw = [raw_item(13, 5), raw_item(13, 7, ordinal=1), raw_item(14, 7), raw_item(15, 8), *bad]
     landed = frame(spark, RAW_ITEMS, raw)
     made = states.items(landed, local_frame(spark, [], ITEMS.schema), zone="UTC")
     found = states.counts(made, landed, "item_id")
     assert [found[name] for name in ("records", "unreadable", "repeated", "states")] == [6, 2, 2, 2]
-    assert {name: count for name, count in found.items() if name.startswith("problem ")} == {
-        "problem bad_price": 1, "problem bad_stock": 1, "problem item_id_missing": 1
+    assert {name: count for name, count in found.items() if name.startswith("reason ")} == {
+        "reason bad_price": 1, "reason bad_stock": 1, "reason item_id_missing": 1
     }  # fmt: skip
     with pytest.raises(BadData, match="7 states were made of 4 readable records"):
         states.counts(spark.range(7), landed, "item_id")

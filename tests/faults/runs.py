@@ -1,6 +1,8 @@
 """Small runs that are disturbed: a job that writes two tables of days and adds to a third, one that publishes two, a rollback, and the
 acceptance of a release that was refused, each in a lake with a day already in it. The third table is one of an older contract."""
 
+import itertools
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,12 @@ from ungated import passes
 WRITTEN = {"writes": (IDENTITIES, VALUE_RANGES, RAW_USERS), "publishes": SERVED, "rolls back": SERVED, "accepts": SERVED}
 BY_HAND = ("rolls back", "accepts")
 IN_THE_MIDDLE = "in the middle"  # of a write: its first file is there, its commit is not
+
+
+def at_pass(number: int, act: Callable[[], None]) -> Callable[[], None]:
+    """What a point is armed with so that something happens when it is passed for the n-th time, and at no other."""
+    passes = itertools.count(1)
+    return lambda: act() if next(passes) == number else None
 
 
 def job(name: str, day: date) -> Any:

@@ -115,15 +115,11 @@ def test_a_driver_that_is_killed_at_any_point_leaves_nothing_that_the_next_run_d
 def test_an_error_at_any_point_leaves_nothing_that_the_next_run_does_not_mend(
     spark, lakes, undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, point: str, passes: int
 ) -> None:
-    left = [passes]
-
     def fails() -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise OSError(28, "No space left on device")
+        raise OSError(28, "No space left on device")
 
     root, is_new = begun(lakes, name, point, tmp_path)
-    monkeypatch.setitem(points.armed, point, fails)
+    monkeypatch.setitem(points.armed, point, runs.at_pass(passes, fails))
     with pytest.raises(OSError, match="No space left"):
         runs.run(spark, root, name, NEXT_DAY)
     runs.run(spark, root, name, NEXT_DAY)

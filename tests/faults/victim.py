@@ -24,13 +24,11 @@ from faults.runs import IN_THE_MIDDLE
 
 def stands(spark: SparkSession, name: str, root: str, point: str, passes: int) -> None:
     """Begin a run of the day, and come back when it stands where it is to be killed."""
-    arrived, left = threading.Event(), [passes]
+    arrived = threading.Event()
 
-    def passed() -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            arrived.set()
-            threading.Event().wait()
+    def stay() -> None:
+        arrived.set()
+        threading.Event().wait()
 
     def watches() -> None:
         known = set(Path(root).rglob("*.parquet"))
@@ -46,10 +44,10 @@ def stands(spark: SparkSession, name: str, root: str, point: str, passes: int) -
         runs.run(session.in_utc(spark.newSession()), root, name, NEXT_DAY)
 
     faults.armed.clear()
-    faults.armed.update({"lake.writing": watches} if point == IN_THE_MIDDLE else {point: passed})
+    faults.armed.update({"lake.writing": watches} if point == IN_THE_MIDDLE else {point: runs.at_pass(passes, stay)})
     running = threading.Thread(target=run, daemon=True)
     running.start()
-    while not arrived.wait(0.001 if point == IN_THE_MIDDLE else 0.1):
+    while not arrived.wait(0.001):
         if not running.is_alive():
             sys.exit(f"{name} ended before it came to {point}")
 

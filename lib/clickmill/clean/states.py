@@ -3,6 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from clickmill.contracts import reasons
 from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.table import Table
@@ -35,7 +36,7 @@ def users(raw: DataFrame, known: DataFrame, *, zone: str) -> DataFrame:
 def counts(written: DataFrame, raw: DataFrame, key: str) -> dict[str, int]:
     """What became of the records that landed, each counted once: `records` = `unreadable` + `repeated` + `states`.
 
-    unreadable  records with a problem or without an id; each problem is counted too, under its name
+    unreadable  records with a problem or without an id; each problem is counted too, as a reason
     repeated    records that say what was in force already, or that a later one of the day took the place of
 
     Raises  BadData when more states were written than readable records landed
@@ -47,8 +48,7 @@ def counts(written: DataFrame, raw: DataFrame, key: str) -> dict[str, int]:
     repeated = landed.records - landed.unreadable - states
     if repeated < 0:
         raise BadData(f"{states} states were made of {landed.records - landed.unreadable} readable records")
-    problems = raw.select(F.explode("problems").alias("problem")).groupBy("problem").count().orderBy("problem").collect()
-    named = {f"problem {row.problem}": row["count"] for row in problems}
+    named = {f"reason {row.reason}": row["count"] for row in sorted(reasons.counted(raw, "problems").collect())}
     return {"records": landed.records, "unreadable": landed.unreadable, "repeated": repeated, "states": states, **named}
 
 
