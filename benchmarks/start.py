@@ -41,10 +41,8 @@ def main(rounds: int = 5) -> None:
     told = [[name, f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})", "", ""] for name, found in seconds.items()]
     told.append(["set-up and demo beside Spark's own start", f"{beside:.1f}", "<= 2", results.met(beside <= 2)])
     notes = [
-        f"{rounds} rounds. The demo reads its config, draws the river, starts Spark to find the days of its landing, stops it, and gives"
-        " ingest_events to spark-submit, which looks for the wheel and starts Spark anew: it is timed until that run logs that it has"
-        " begun. Spark alone is timed to the end of a first small job. Of the two starts of Spark in the demo one is taken off, that of"
-        " Spark alone with Delta.",
+        f"{rounds} rounds. The demo reads its config, draws the river, starts Spark, finds the days of its landing, and looks at the Python"
+        " of the executors; it is timed until ingest_events logs that it has begun. Spark alone is timed to the end of a first small job.",
     ]
     results.write("The second start", ["what", "seconds (median, min to max)", "goal", "met"], told, notes)
 

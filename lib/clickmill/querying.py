@@ -87,13 +87,6 @@ def read(lake: Lake, ledger: Ledger, table: Table, release: Release | None = Non
     return lake.read(table, release.versions[table.name])
 
 
-def days(lake: Lake, ledger: Ledger, table: Table) -> set[date]:
-    """The days that read() gives: of a published table those that are served, whatever was admitted since."""
-    if table.is_served:
-        return {row[0] for row in lake.read(table).select(str(table.day)).distinct().collect()}
-    return set(ledger.admitted(table))
-
-
 def admitted(ledger: Ledger, table: Table, served: Release | None) -> dict[date, Admission]:
     """The admissions of the days that a reader gets: of a published table none that is newer than the release that is served.
 

@@ -3,8 +3,9 @@
 `make golden` rewrites the files; each holds the line of one job, or of one command, for 2024-11-23 to 2024-12-05.
 """
 
+import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from typer.main import get_command
 
 from clickmill import cli
+from clickmill.contracts.tables import RAW_EVENTS
+from clickmill.lake import Lake
 
 TOP = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
@@ -19,13 +22,12 @@ ENVIRONMENTS = ("databricks", "k8s", "local", "yarn")
 JOBS = sorted(path.stem for path in (TOP / "jobs").glob("*.py"))
 DAYS = ("--date", "2024-11-23", "--to", "2024-12-05")
 COMMANDS = {"clickmill_run_flow": ("run", "flow", *DAYS), "clickmill_vacuum": ("vacuum",)}
+BARE = {"PATH": "/usr/bin:/bin"}
 
 
-def submit(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run spark-submit.sh from another folder, with none of this machine's settings."""
-    return subprocess.run(
-        [TOP / "spark-submit.sh", *words], cwd="/", env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False
-    )
+def submit(*words: str, env: Mapping[str, str] = BARE) -> subprocess.CompletedProcess[str]:
+    """Run spark-submit.sh from another folder; a line that is only printed needs none of this machine's settings."""
+    return subprocess.run([TOP / "spark-submit.sh", *words], cwd="/", env=dict(env), capture_output=True, text=True, check=False)
 
 
 def leaves(group: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -117,3 +119,16 @@ def test_a_wrong_command_line_is_refused_in_one_line_with_exit_2(words: tuple[st
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"spark-submit.sh: {told}")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_job_that_is_submitted_does_its_work_and_its_exit_code_comes_through(lake: Lake, tmp_path: Path) -> None:
+    event = '{"event_id":"e1","site_id":"shop","event_type":"item_view","event_at":"2024-11-23T10:00:00Z","visitor_id":"v1","item_id":"i1"}'
+    landed = tmp_path / "events-2024-11-23.jsonl"
+    landed.write_text(event + "\n")
+    words = ("ingest_events", "--env", "local", "--date", "2024-11-23", "--source", "events_jsonl", "--lake", lake.root, "--path")
+    done = submit(*words, str(landed), env=os.environ)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row.item_id for row in lake.read(RAW_EVENTS).collect()] == ["i1"]
+    done = submit(*words, str(tmp_path / "none.jsonl"), env=os.environ)
+    assert done.returncode == 2
+    assert "none.jsonl: there is no such file" in done.stdout + done.stderr

@@ -14,10 +14,11 @@ from pyspark.sql.types import DoubleType, StructField, StructType
 from typer.testing import CliRunner
 
 from clickmill import cli, config, execution, locks, terminal
-from clickmill.clean import ranges
+from clickmill.clean import sessions
+from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused
-from clickmill.contracts.tables import EVENTS, VALUE_RANGES
+from clickmill.contracts.tables import EVENTS, SESSIONS
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 from clickmill.releases import Releases
@@ -55,10 +56,10 @@ def prepared(heading: str, lake: Lake, folder: Path, names: dict[str, str], patc
         newest = lake.locks().names("clean.bots.")[-1]
         lake.locks().replace(newest, json.dumps(asdict(locks._me("killed")) | {"pid": 2**22 + 1}))
     if heading == "Upgrading a contract":
-        added = StructField("middle", DoubleType(), True, {"comment": "Between low and high", "personal": "none"})
-        patch.setitem(VALUE_RANGES.__dict__, "schema", StructType([*VALUE_RANGES.schema.fields, added]))
-        made = ranges._ranges
-        patch.setattr(ranges, "_ranges", lambda *asked: made(*asked).withColumn("middle", F.sqrt(F.col("low") * F.col("high"))))
+        added = StructField("mean_gap_s", DoubleType(), True, {"comment": "Seconds between its events; null before", "personal": "none"})
+        patch.setitem(SESSIONS.__dict__, "schema", StructType([*SESSIONS.schema.fields, added]))
+        gap_s = F.col("duration_s") / F.col("event_count")
+        patch.setattr(sessions, "conform", lambda rows, table: conform(rows.withColumn("mean_gap_s", gap_s), table))
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +128,10 @@ def test_the_lock_of_a_dead_run_is_taken_over(told) -> None:
 
 
 def test_a_column_that_a_contract_gained_is_there_for_the_days_that_were_made_anew(told) -> None:
-    rows = told.lake.spark.read.format("delta").load(told.lake.path(VALUE_RANGES))
-    has_it = {row.event_date.day: row.n for row in rows.groupBy("event_date").agg(F.count("middle").alias("n")).collect()}
+    rows = told.lake.spark.read.format("delta").load(told.lake.path(SESSIONS))
+    has_it = {row.event_date.day: row.n for row in rows.groupBy("event_date").agg(F.count("mean_gap_s").alias("n")).collect()}
     assert has_it[16] == has_it[17] == 0 and has_it[18] > 0
-    assert any(one.startswith("find_value_ranges 2024-05-18 to 2024-05-19: ") for one in told.lines["Upgrading a contract"])
+    assert any(one.startswith("build_sessions 2024-05-18 to 2024-05-19: ") for one in told.lines["Upgrading a contract"])
 
 
 def test_vacuum_leaves_what_is_read(told) -> None:

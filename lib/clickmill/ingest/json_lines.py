@@ -23,6 +23,7 @@ from clickmill.ingest.records import PLACE, Records, no_map, quoted
 from clickmill.ingest.source import Source
 
 _TEXTS = "map<string,string>"
+_BETWEEN = "\n"
 
 
 def declared(source: Source) -> StructType:
@@ -61,12 +62,13 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     line, is_empty = F.col("__line"), F.trim("__line") == ""
     lines = lines.withColumns(
         {
-            "__is_json": F.coalesce(F.col("__is_text") & _is_one_value(line), F.lit(False)),
+            "__objects": F.from_json(json_text.wrapped(line), f"map<string,{_TEXTS}>", json_text.STRICT),
             "__is_half": json_text.has_half_character(line),
-            "__texts": json_text.parsed(line, _TEXTS),
             "__keys": F.json_object_keys("__line"),
         }
     )
+    verdict = F.col("__is_text") & _is_one_value(line, F.col("__objects"))
+    lines = lines.withColumns({"__is_json": F.coalesce(verdict, F.lit(False)), "__texts": F.try_element_at("__objects", F.lit("v"))})
     lines = lines.withColumn("__readable", F.col("__is_json") & ~F.col("__is_half") & F.col("__texts").isNotNull())
     # A line of a lenient reader's making must not be read after all.
     lines = lines.withColumns({"__texts": F.when(F.col("__readable"), F.col("__texts")), "__exact": json_text.with_exact_numbers(line)})
@@ -130,10 +132,12 @@ def _texts(fields: StructType) -> list[str]:
     return [field.name for field in fields.fields if isinstance(field.dataType, StringType)]
 
 
-def _is_one_value(line: Column) -> Column:
+def _is_one_value(line: Column, objects: Column) -> Column:
+    """Whether a line is JSON; `objects` is what was read of it as the value of an object, null where that is no object of objects."""
     in_array = F.from_json(F.concat(F.lit("["), line, F.lit("]")), "array<string>", json_text.STRICT)
-    in_object = F.from_json(F.concat(F.lit('{"v":'), line, F.lit("}")), _TEXTS, json_text.STRICT)
-    return (F.size(in_array) == 1) & (F.size(in_object) == 1)
+    in_object = F.from_json(json_text.wrapped(line), _TEXTS, json_text.STRICT)
+    is_one_of_object = F.when(objects.isNotNull(), F.size(objects) == 1).otherwise(F.size(in_object) == 1)
+    return (F.size(in_array) == 1) & is_one_of_object
 
 
 def _with_corrupt(data_type: DataType) -> StructType:
@@ -218,29 +222,36 @@ def _with_text_items(data_type: DataType, path: list[str]) -> DataType:
 
 def _inside(texts: Column, keys: Column, fields: StructType, prefix: str) -> Inside:
     """Unknown and doubled keys of an object and of the declared objects in it; `prefix` stands before their names."""
-    known = F.array(*(F.lit(name) for name in fields.names))
-    unknown = F.map_filter(texts, lambda key, _: ~F.array_contains(known, key))
+    unknown = F.map_filter(texts, lambda key, _: ~key.isin(fields.names))
+    doubled = [_doubled(keys, fields.names, prefix)]
+    objects = {field.name: field.dataType for field in fields.fields if isinstance(field.dataType, StructType)}
+    if not objects and not prefix:
+        return Inside(unknown, doubled[0])
     entries = [
         F.transform(
             F.map_entries(unknown),
             lambda entry: F.struct(F.concat(F.lit(prefix), entry["key"]).alias("key"), entry["value"].alias("value")),
         )
     ]
-    doubled = [_doubled(keys, fields.names, prefix)]
-    for field in fields.fields:
-        if isinstance(field.dataType, StructType):
-            text = F.try_element_at(texts, F.lit(field.name))
-            below = _inside(json_text.parsed(text, _TEXTS), F.json_object_keys(text), field.dataType, f"{prefix}{field.name}.")
-            entries.append(F.coalesce(F.map_entries(below.unknown), F.map_entries(no_map())))
-            doubled.append(F.coalesce(below.doubled, named({})))
+    for name, inner in objects.items():
+        text = F.try_element_at(texts, F.lit(name))
+        below = _inside(json_text.parsed(text, _TEXTS), F.json_object_keys(text), inner, f"{prefix}{name}.")
+        entries.append(F.coalesce(F.map_entries(below.unknown), F.map_entries(no_map())))
+        doubled.append(F.coalesce(below.doubled, named({})))
     return Inside(F.map_from_entries(F.concat(*entries)), F.concat(*doubled))
 
 
 def _doubled(keys: Column, names: list[str], prefix: str) -> Column:
+    """Which of the names are there twice. Hardly a record has one: the check by name is made only where two keys are alike.
+
+    For that look keys are lowered as one text, for a function of each of them would take the step out of the code that Spark
+    compiles; a key with the separator in it is no reason not to look.
+    """
     lowered = F.transform(keys, lambda key: F.lower(key))
     times = {f"{prefix}{name}": F.size(F.array_remove(lowered, name.lower())) < F.size(lowered) - 1 for name in names}
-    # Hardly a record has one: the check by name is made only where two keys are alike.
-    return F.when(F.size(F.array_distinct(lowered)) < F.size(keys), named(times)).otherwise(named({}))
+    parts = F.split(F.lower(F.array_join(keys, _BETWEEN)), _BETWEEN)
+    are_different = (F.size(parts) == F.size(keys)) & (F.size(F.array_distinct(parts)) == F.size(keys))
+    return F.when(F.coalesce(are_different, F.lit(True)) | (F.size(keys) == 0), named({})).otherwise(named(times))
 
 
 def _two_values(doubled: Column, source: Source, fields: StructType) -> Column:

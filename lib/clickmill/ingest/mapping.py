@@ -80,8 +80,9 @@ def _with_columns(frame: DataFrame, types: dict[str, DataType], source: Source, 
         if wrong:
             raise UsageError(f"{source.name}.yaml: columns.{name}: {wrong}")
         if name in _TIMES:
-            read = times.day_start if name == "event_at" and source.day_only else times.instant
-            typed = read(value, given, declared, zone=declared.zone or source.zone or zone)
+            with_time = times.with_day_start if name == "event_at" and source.day_only else times.with_instant
+            frame = with_time(frame, f"__i_{name}", value, given, declared, zone=declared.zone or source.zone or zone)
+            typed = F.col(f"__i_{name}")
         else:
             typed = values.typed(value, given, contract[name].dataType)
         out[name] = F.when(F.col("__readable"), typed)

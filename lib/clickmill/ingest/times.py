@@ -6,7 +6,7 @@ does not exist: null. In the hour that comes twice in autumn it is the first.
 
 import re
 
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DateType, DecimalType, NumericType, StringType, TimestampNTZType, TimestampType
 
@@ -37,8 +37,11 @@ def accepts(given: DataType, declared: Declared, *, is_day: bool) -> str | None:
     return None
 
 
-def instant(value: Column, given: DataType, declared: Declared, *, zone: str) -> Column:
-    """The instant of a time as the source writes it, null where it cannot be read or lies outside 1990 to 2099."""
+def with_instant(frame: DataFrame, name: str, value: Column, given: DataType, declared: Declared, *, zone: str) -> DataFrame:
+    """Add the instant of a time as the source writes it: null where it cannot be read or lies outside 1990 to 2099.
+
+    What it is made of stands beside it, `name` and a word: what an expression names twice Spark would work out twice.
+    """
     if declared.unit:
         count = value if isinstance(given, DecimalType) else value.cast("string").try_cast("decimal(38,6)")
         micros = F.floor(count / 1000) if declared.unit == "nanoseconds" else count * F.lit(_MICROS[declared.unit])
@@ -50,23 +53,32 @@ def instant(value: Column, given: DataType, declared: Declared, *, zone: str) ->
     elif isinstance(given, TimestampNTZType):
         found = local(value.cast("timestamp"), zone)
     else:
-        # Spark takes an offset behind seconds only.
-        text = F.regexp_replace(F.trim(value), _NO_SECONDS, "$1:00")
-        parsed = F.when(text.rlike(ISO_TIME), text.try_cast("timestamp"))
-        found = F.when(text.rlike(HAS_OFFSET), parsed).otherwise(local(parsed, zone))
-    return F.when(found.between(F.lit(EARLIEST).cast("timestamp"), F.lit(LATEST).cast("timestamp")), found)
+        text, parsed = F.col(f"`{name}.text`"), F.col(f"`{name}.parsed`")
+        frame = frame.withColumn(f"{name}.text", _with_seconds(F.trim(value)))
+        frame = frame.withColumn(f"{name}.parsed", F.when(text.rlike(ISO_TIME), text.try_cast("timestamp")))
+        found = F.when(text.endswith("Z") | text.rlike(HAS_OFFSET), parsed).otherwise(local(parsed, zone))
+    frame = frame.withColumn(f"{name}.found", found)
+    found = F.col(f"`{name}.found`")
+    return frame.withColumn(name, F.when(found.between(F.lit(EARLIEST).cast("timestamp"), F.lit(LATEST).cast("timestamp")), found))
 
 
-def day_start(value: Column, given: DataType, declared: Declared, *, zone: str) -> Column:
-    """The instant at which a day begins in the zone, null where the value is no day or lies outside 1990 to 2099."""
+def _with_seconds(text: Column) -> Column:
+    """Spark takes an offset behind seconds only; where the 17th character is a colon they are there."""
+    return F.when(F.substring(text, 17, 1) == ":", text).otherwise(F.regexp_replace(text, _NO_SECONDS, "$1:00"))
+
+
+def with_day_start(frame: DataFrame, name: str, value: Column, given: DataType, declared: Declared, *, zone: str) -> DataFrame:
+    """Add the instant at which a day begins in the zone: null where the value is no day or lies outside 1990 to 2099."""
     if declared.format:
         day = F.try_to_timestamp(value.cast("string"), F.lit(declared.format)).cast("date")
     elif isinstance(given, StringType):
         day = F.when(F.trim(value).rlike(ISO_DAY), F.trim(value).try_cast("date"))
     else:
         day = value.cast("date")
-    day = F.when(day.between(F.lit(EARLIEST), F.lit(LATEST)), day)
-    return F.to_utc_timestamp(day.cast("timestamp"), zone)
+    frame = frame.withColumn(f"{name}.day", day)
+    day = F.col(f"`{name}.day`")
+    is_taken = day.between(F.lit(EARLIEST), F.lit(LATEST))
+    return frame.withColumn(name, F.when(is_taken, F.to_utc_timestamp(day.cast("timestamp"), zone)))
 
 
 def local(wall_clock: Column, zone: str) -> Column:
