@@ -79,6 +79,13 @@ def test_keys_that_differ_by_case_are_read_where_declared_and_two_values_for_a_c
     assert got.files[0].unmapped_fields == {"ItemID": 2}
 
 
+def test_a_line_feed_in_a_key_hides_no_key_that_is_there_twice_and_makes_up_none(run, land):
+    ids = [r'"itemId":"1","ItemID":"2","a\nb":"c"', r'"itemId":"3","a\nb":"c","A":"d"']
+    got = run(SOURCE, land(lines(*(f'{{"id":"1",$AT,{text}}}' for text in ids))))
+    assert got.problems() == [["two_values_for_item_id"], []]
+    assert got.column("unmapped")[1] == r'{"A":"d","a\nb":"c"}'
+
+
 def test_doubled_keys_deeper_down_are_told_by_their_path(run, land):
     got = run(SOURCE, land(lines('{"id":"1",$AT,"properties":{"order":"a","Order":"b","products":[{"sku":"A"},{"sku":"B","sku":"C"}]}}')))
     assert got.problems() == [["two_values_for_properties.order"], ["two_values_for_properties.order", "two_values_for_item.sku"]]

@@ -7,7 +7,6 @@ one value.
 """
 
 import re
-from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 
@@ -18,12 +17,9 @@ from pyspark.sql.types import ArrayType, DataType, StringType, StructField, Stru
 
 from clickmill.contracts.errors import UsageError
 from clickmill.contracts.reasons import named
-from clickmill.ingest import json_lists, json_text
+from clickmill.ingest import json_keys, json_lists, json_text
 from clickmill.ingest.records import PLACE, Records, no_map, quoted
 from clickmill.ingest.source import Source
-
-_TEXTS = "map<string,string>"
-_BETWEEN = "\n"
 
 
 def declared(source: Source) -> StructType:
@@ -62,7 +58,7 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     line, is_empty = F.col("__line"), F.trim("__line") == ""
     lines = lines.withColumns(
         {
-            "__objects": F.from_json(json_text.wrapped(line), f"map<string,{_TEXTS}>", json_text.STRICT),
+            "__objects": F.from_json(json_text.wrapped(line), f"map<string,{json_text.TEXTS}>", json_text.STRICT),
             "__is_half": json_text.has_half_character(line),
             "__keys": F.json_object_keys("__line"),
         }
@@ -72,7 +68,7 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     lines = lines.withColumn("__readable", F.col("__is_json") & ~F.col("__is_half") & F.col("__texts").isNotNull())
     # A line of a lenient reader's making must not be read after all.
     lines = lines.withColumns({"__texts": F.when(F.col("__readable"), F.col("__texts")), "__exact": json_text.with_exact_numbers(line)})
-    exact = F.when(F.col("__exact") == line, F.col("__texts")).otherwise(json_text.parsed(F.col("__exact"), _TEXTS))
+    exact = F.when(F.col("__exact") == line, F.col("__texts")).otherwise(json_text.parsed(F.col("__exact"), json_text.TEXTS))
     nested = json_text.nested(line, _texts(fields))
     lines = lines.withColumns({"__exact_texts": F.when(F.col("__readable"), exact), "__nested": nested})
     whole = {
@@ -83,12 +79,12 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     }
     items = _items_path(source, fields)
     lines, misfits = _with_fields(lines, fields, items, unread=source.unmapped(fields.names))
-    inside = _inside(F.col("__texts"), F.col("__keys"), fields, "")
+    inside = json_keys.inside(F.col("__texts"), F.col("__keys"), fields, "")
     # Hardly a record has a key twice; what is asked of every column is asked of those only.
     lines = lines.withColumn("__doubled", inside.doubled)
-    two_values = F.when(F.size("__doubled") > 0, _two_values(F.col("__doubled"), source, fields)).otherwise(named({}))
+    two_values = F.when(F.size("__doubled") > 0, json_keys.two_values(F.col("__doubled"), source, fields)).otherwise(named({}))
     problems = F.concat(named(whole), F.when(F.col("__readable"), F.concat(named(misfits), two_values)).otherwise(named({})))
-    unmapped = _without(inside.unknown, F.col("__texts"), source.unmapped(fields.names))
+    unmapped = json_keys.with_unread(inside.unknown, F.col("__texts"), source.unmapped(fields.names))
     # Elements that a path names are looked into one by one; where an expression takes lists apart, as they stand in the record.
     taken_apart = source.fields_of_columns(fields.names)["explode"] if source.explode and not items else []
     lists = [fields[name] for name in taken_apart if isinstance(fields[name].dataType, ArrayType)]
@@ -107,23 +103,15 @@ def records(lines: DataFrame, source: Source, file: str) -> Records:
     return Records(frame, tuple(fields.names), file, _type_at(fields, items) if items else None)
 
 
-@dataclass(frozen=True)
-class Inside:
-    """What stands in an object beside its declared fields: unknown ones map<string,string>, doubled ones array<string>."""
-
-    unknown: Column
-    doubled: Column
-
-
-def item(text: Column, item_type: DataType) -> tuple[Column, Column, Inside]:
+def item(text: Column, item_type: DataType) -> tuple[Column, Column, json_keys.Inside]:
     """One element of an array, from its JSON text: the value, whether it does not fit its type, and what else is in it."""
     if isinstance(item_type, StringType):
-        return text, text.isNull(), Inside(no_map(), named({}))
+        return text, text.isNull(), json_keys.Inside(no_map(), named({}))
     parsed = F.from_json(json_text.wrapped(text), _with_corrupt(item_type), json_text.STRICT)
     does_not_fit = text.isNull() | parsed["__corrupt"].isNotNull()
     if not isinstance(item_type, StructType):
-        return parsed["v"], does_not_fit, Inside(no_map(), named({}))
-    inside = _inside(json_text.parsed(text, _TEXTS), F.json_object_keys(text), item_type, "item.")
+        return parsed["v"], does_not_fit, json_keys.Inside(no_map(), named({}))
+    inside = json_keys.inside(json_text.parsed(text, json_text.TEXTS), F.json_object_keys(text), item_type, "item.")
     return parsed["v"], does_not_fit | _is_nested(text, item_type), inside
 
 
@@ -135,7 +123,7 @@ def _texts(fields: StructType) -> list[str]:
 def _is_one_value(line: Column, objects: Column) -> Column:
     """Whether a line is JSON; `objects` is what was read of it as the value of an object, null where that is no object of objects."""
     in_array = F.from_json(F.concat(F.lit("["), line, F.lit("]")), "array<string>", json_text.STRICT)
-    in_object = F.from_json(json_text.wrapped(line), _TEXTS, json_text.STRICT)
+    in_object = F.from_json(json_text.wrapped(line), json_text.TEXTS, json_text.STRICT)
     is_one_of_object = F.when(objects.isNotNull(), F.size(objects) == 1).otherwise(F.size(in_object) == 1)
     return (F.size(in_array) == 1) & is_one_of_object
 
@@ -187,7 +175,7 @@ def _type_at(fields: StructType, path: list[str]) -> DataType | None:
 def _is_nested(text: Column, data_type: DataType) -> Column:
     """Whether in a value, from its JSON text, a list or an object stands where text is declared, however deep."""
     if isinstance(data_type, StructType):
-        texts = json_text.parsed(text, _TEXTS)
+        texts = json_text.parsed(text, json_text.TEXTS)
         below = [
             _is_nested(F.try_element_at(texts, F.lit(field.name)), field.dataType)
             for field in data_type.fields
@@ -218,55 +206,3 @@ def _with_text_items(data_type: DataType, path: list[str]) -> DataType:
     return StructType(
         [StructField(f.name, _with_text_items(f.dataType, path[1:]) if f.name == path[0] else f.dataType) for f in data_type.fields]
     )
-
-
-def _inside(texts: Column, keys: Column, fields: StructType, prefix: str) -> Inside:
-    """Unknown and doubled keys of an object and of the declared objects in it; `prefix` stands before their names."""
-    unknown = F.map_filter(texts, lambda key, _: ~key.isin(fields.names))
-    doubled = [_doubled(keys, fields.names, prefix)]
-    objects = {field.name: field.dataType for field in fields.fields if isinstance(field.dataType, StructType)}
-    if not objects and not prefix:
-        return Inside(unknown, doubled[0])
-    entries = [
-        F.transform(
-            F.map_entries(unknown),
-            lambda entry: F.struct(F.concat(F.lit(prefix), entry["key"]).alias("key"), entry["value"].alias("value")),
-        )
-    ]
-    for name, inner in objects.items():
-        text = F.try_element_at(texts, F.lit(name))
-        below = _inside(json_text.parsed(text, _TEXTS), F.json_object_keys(text), inner, f"{prefix}{name}.")
-        entries.append(F.coalesce(F.map_entries(below.unknown), F.map_entries(no_map())))
-        doubled.append(F.coalesce(below.doubled, named({})))
-    return Inside(F.map_from_entries(F.concat(*entries)), F.concat(*doubled))
-
-
-def _doubled(keys: Column, names: list[str], prefix: str) -> Column:
-    """Which of the names are there twice. Hardly a record has one: the check by name is made only where two keys are alike.
-
-    For that look keys are lowered as one text, for a function of each of them would take the step out of the code that Spark
-    compiles; a key with the separator in it is no reason not to look.
-    """
-    lowered = F.transform(keys, lambda key: F.lower(key))
-    times = {f"{prefix}{name}": F.size(F.array_remove(lowered, name.lower())) < F.size(lowered) - 1 for name in names}
-    parts = F.split(F.lower(F.array_join(keys, _BETWEEN)), _BETWEEN)
-    are_different = (F.size(parts) == F.size(keys)) & (F.size(F.array_distinct(parts)) == F.size(keys))
-    return F.when(F.coalesce(are_different, F.lit(True)) | (F.size(keys) == 0), named({})).otherwise(named(times))
-
-
-def _two_values(doubled: Column, source: Source, fields: StructType) -> Column:
-    """The doubled fields that something reads, each by the columns that read it; deeper ones by their own path."""
-    conditions = {}
-    for column, read in source.fields_of_columns(fields.names).items():
-        if read:
-            conditions[f"two_values_for_{column}"] = F.arrays_overlap(doubled, F.array(*(F.lit(name) for name in read)))
-    deeper = F.transform(F.filter(doubled, lambda name: F.instr(name, ".") > 0), lambda name: F.concat(F.lit("two_values_for_"), name))
-    return F.concat(named(conditions), deeper)
-
-
-def _without(unknown: Column, texts: Column, unread: list[str]) -> Column:
-    """Unknown fields, and the declared ones that nothing reads."""
-    if not unread:
-        return unknown
-    wanted = F.array(*(F.lit(name) for name in unread))
-    return F.map_concat(unknown, F.map_filter(texts, lambda key, _: F.array_contains(wanted, key)))

@@ -10,6 +10,9 @@ from clickmill.contracts.reasons import named
 STRICT = {"mode": "PERMISSIVE", "allowSingleQuotes": "false", "allowNonNumericNumbers": "false", "columnNameOfCorruptRecord": "__corrupt"}
 """Options of from_json: it takes JSON and nothing else."""
 
+TEXTS = "map<string,string>"
+"""The fields of an object, each as its JSON text."""
+
 _LONGEST = 2**31 - 1
 
 _STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
