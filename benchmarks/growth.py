@@ -42,8 +42,8 @@ def main(rows: int = 1_000_000, rounds: int = 3) -> None:
         "The files of one visitor are those of a day of so many rows, whatever days there are beside it. A small day has one file, and one"
         " visitor's rows are read from one file a day then.",
         f"A visitor with more than bots.flood_events, {flood:,} rows a day, is a flood: they are spread over all tasks and turned away"
-        f" before any sort. One who is no flood sends a share of {_GIANT:.0%} in a day of {flood / _GIANT:,.0f} rows at most: a partition or two,"
-        " so there are no tasks to compare.",
+        f" before any sort. One who is no flood sends {_GIANT:.0%} of a day of {flood / _GIANT:,.0f} rows at most: a partition or two, so"
+        " there are no tasks to compare.",
     ]
     results.write(f"Growth of cleaning from {rows:,} rows", columns, rows_told, notes)
 
