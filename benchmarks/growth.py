@@ -34,7 +34,7 @@ def main(rows: int = 1_000_000, rounds: int = 3) -> None:
     ours(small, fresh(spark, "warm"), _first(1))
     flood = config.load("test").bots.flood_events
     told = [*_more_rows(spark, small, large, rows, rounds), _one_visitor(spark, rows), *_more_days(spark, rows), *_many_days(spark, rows)]
-    told.append(_one_huge_visitor(spark, 4 * rows))
+    told.append(_one_huge_visitor(spark, 4 * rows))  # of fewer rows a stage has fewer than four tasks
     columns = ["what", "measured", "goal", "met"]
     rows_told = [[what, f"{value:.2f}", f"<= {goal:g}", results.met(value <= goal)] for what, value, goal in told]
     notes = [

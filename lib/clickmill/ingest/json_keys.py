@@ -70,5 +70,4 @@ def with_unread(unknown: Column, texts: Column, unread: list[str]) -> Column:
     """Unknown fields, and the declared ones that nothing reads."""
     if not unread:
         return unknown
-    wanted = F.array(*(F.lit(name) for name in unread))
-    return F.map_concat(unknown, F.map_filter(texts, lambda key, _: F.array_contains(wanted, key)))
+    return F.map_concat(unknown, F.map_filter(texts, lambda key, _: key.isin(unread)))
