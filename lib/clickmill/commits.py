@@ -35,6 +35,12 @@ def versions(log: Folder) -> list[int]:
     return [int(one[1]) for one in found if one]
 
 
+def mark(log: Folder) -> tuple[int, str]:
+    """What tells the newest version from every other, also from one of a table that took this one's place; none is -1."""
+    found = versions(log)
+    return (found[-1], log.read(f"{found[-1]:020d}.json") or "") if found else (-1, "")
+
+
 def at(log: Folder, version: int) -> Commit | None:
     """The commit of one version; None where it is not in the log, or not any more."""
     text = log.read(f"{version:020d}.json")

@@ -15,7 +15,7 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 import clickmill
-from clickmill import locks
+from clickmill import commits, locks
 from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import DAYS
@@ -43,16 +43,39 @@ class Admission:
     parts: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _State:
+    """The newest admission of each table and day at one commit of the ledger of a lake."""
+
+    root: str
+    mark: tuple[int, str]
+    by_table: dict[str, dict[date, Admission]]
+
+
+_last: _State | None = None
+"""What was read last. A flow opens the ledger twice a run, and that of a year lies in thousands of small files."""
+
+
 class Ledger:
     """The admissions as they were when the ledger was opened."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
+        self._mark = commits.mark(lake.log(DAYS))
+        if _last and (_last.root, _last.mark) == (lake.root, self._mark):
+            self._by_table = _last.by_table
+            return
         newest = F.max_by(F.struct(*DAYS.columns), F.struct("version", "admitted_at")).alias("newest")
         rows = lake.read(DAYS).groupBy("table", "day").agg(newest).select("newest.*")
         # Grows with tables x days, never with events.
         self._by_table: dict[str, dict[date, Admission]] = {}
         self._enter(_admission(row) for row in rows.collect())
+        if self._mark == commits.mark(lake.log(DAYS)):
+            self._remember(self._mark)
+
+    def _remember(self, mark: tuple[int, str]) -> None:
+        global _last
+        _last = _State(self.lake.root, mark, self._by_table)
 
     def _enter(self, admissions: Iterable[Admission]) -> None:
         for one in admissions:
@@ -91,6 +114,9 @@ class Ledger:
         faultpoint("ledger.admitting")
         enter(self.lake, DAYS, [_row(one) for one in admissions], run_id)
         faultpoint("ledger.admitted")
+        mark = commits.mark(self.lake.log(DAYS))
+        if mark[0] == self._mark[0] + 1:  # no other run has entered anything since this ledger was opened
+            self.after(admissions)._remember(mark)
 
 
 def _admission(row: Row) -> Admission:
