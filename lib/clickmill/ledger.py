@@ -62,13 +62,13 @@ class Ledger:
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self._mark = commits.mark(lake.log(DAYS))
+        self._by_table: dict[str, dict[date, Admission]] = {}
         if _last and (_last.root, _last.mark) == (lake.root, self._mark):
             self._by_table = _last.by_table
             return
         newest = F.max_by(F.struct(*DAYS.columns), F.struct("version", "admitted_at")).alias("newest")
         rows = lake.read(DAYS).groupBy("table", "day").agg(newest).select("newest.*")
         # Grows with tables x days, never with events.
-        self._by_table: dict[str, dict[date, Admission]] = {}
         self._enter(_admission(row) for row in rows.collect())
         if self._mark == commits.mark(lake.log(DAYS)):
             self._remember(self._mark)
