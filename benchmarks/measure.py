@@ -17,11 +17,12 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class Cost:
-    """What one round took: seconds, bytes written by shuffles, bytes spilled, and the highest memory, as looked at ten times a second.
+    """What one round took: seconds, bytes written by shuffles, bytes spilled, and the highest memory.
 
-    memory_bytes  resident, of this process and its children; most of the heap is what Java has not collected yet
-    held_bytes    what Spark held at once for sorts, hashes and what is broadcast: what a run cannot do without
-    kept_bytes    rows that are kept to be read again: Spark lays them on disk when it needs the room for something else
+    memory_bytes   resident, of this process and its children; most of the heap is what Java has not collected yet
+    held_bytes     what Spark held at once: for its tasks, for what is broadcast, dead or alive, and for rows that are kept while there
+                   is room for them
+    of_tasks_bytes what tasks held at once for sorts, hashes and windows: what a run cannot do without
     """
 
     seconds: float
@@ -29,12 +30,12 @@ class Cost:
     spilled_bytes: int
     memory_bytes: int
     held_bytes: int
-    kept_bytes: int
+    of_tasks_bytes: int
 
 
 def session(app_name: str, changes: Mapping[str, str] | None = None) -> SparkSession:
     """Two threads, else as conf/spark/local.conf says."""
-    return sessions.build(app_name, {"spark.master": "local[2]", **(changes or {})})
+    return sessions.build(app_name, {"spark.master": "local[2]", "spark.executor.metrics.pollingInterval": "100", **(changes or {})})
 
 
 def in_turn(spark: SparkSession, steps: Mapping[str, Step], rounds: int) -> dict[str, list[Cost]]:
@@ -51,12 +52,12 @@ def in_turn(spark: SparkSession, steps: Mapping[str, Step], rounds: int) -> dict
 
 def of(spark: SparkSession, step: Step) -> Cost:
     """What one call of a step takes."""
-    first, highest, ended = _next_stage(spark), (0, 0, 0), threading.Event()
+    first, highest, ended = _next_stage(spark), [0], threading.Event()
 
     def watch() -> None:
-        nonlocal highest
-        while not ended.wait(0.1):
-            highest = tuple(map(max, highest, (_resident_bytes(), *_spark_bytes(spark))))
+        me = psutil.Process()
+        while not ended.wait(0.5):
+            highest[0] = max(highest[0], sum(_resident(one) for one in [me, *me.children(recursive=True)]))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -67,7 +68,13 @@ def of(spark: SparkSession, step: Step) -> Cost:
     watcher.join()
     done = _stages(spark, first)
     shuffled, spilled = sum(stage.shuffleWriteBytes() for stage in done), sum(stage.diskBytesSpilled() for stage in done)
-    return Cost(seconds, shuffled, spilled, *highest)
+    return Cost(seconds, shuffled, spilled, highest[0], *(_peak(done, name) for name in ("OnHeapUnifiedMemory", "OnHeapExecutionMemory")))
+
+
+def _peak(stages: list[Any], metric: str) -> int:
+    """The highest that Spark saw while one of the stages ran."""
+    peaks = (stage.peakExecutorMetrics() for stage in stages)
+    return max((peak.get().getMetricValue(metric) for peak in peaks if peak.isDefined()), default=0)
 
 
 def told(costs: list[Cost], of_what: Callable[[Cost], float] = lambda cost: cost.seconds) -> str:
@@ -126,20 +133,6 @@ def _stages(spark: SparkSession, first: int = 0) -> list[Any]:
 
 def _next_stage(spark: SparkSession) -> int:
     return max((stage.stageId() for stage in _stages(spark)), default=-1) + 1
-
-
-def _spark_bytes(spark: SparkSession) -> tuple[int, int]:
-    """What Spark holds now, without the rows that are kept; and those."""
-    jvm = spark.sparkContext._jvm
-    assert jvm is not None
-    memory = jvm.org.apache.spark.SparkEnv.get().memoryManager()
-    kept = sum(one.memSize() for one in spark.sparkContext._jsc.sc().getRDDStorageInfo())
-    return max(0, memory.executionMemoryUsed() + memory.storageMemoryUsed() - kept), kept
-
-
-def _resident_bytes() -> int:
-    me = psutil.Process()
-    return sum(_resident(one) for one in [me, *me.children(recursive=True)])
 
 
 def _resident(process: psutil.Process) -> int:
