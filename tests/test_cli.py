@@ -51,6 +51,11 @@ INGEST = ["run", "ingest_events", "--date", "2024-05-16"]
         ([*INGEST, "--source", "items_jsonl", "--path", "README.md"], "items_jsonl is a source of raw.items"),
         (["run", "flow", "--date", "2024-05-16", "--source", "taobao"], "give the landing file, folder or glob with --path"),
         (["sources", "check", "nowhere.csv", "--source", "taobao"], "nowhere.csv: there is no such file"),
+        ([*INGEST, "--source", "taobao", "--path", "http://x/y"], "http:// is no store that is known"),
+        ([*INGEST, "--source", "taobao", "--path", "s3://"], "s3:// names no bucket"),
+        ([*INGEST, "--source", "taobao", "--path", "{a"], "has a { without its }"),
+        (["lineage", "clean.events", "--day", "x"], "--day x: "),
+        (["release", "accept", "r1", "--because", " "], "--because: expected a reason"),
         (["sources", "check", "", "--source", "taobao"], "expected a file, folder or glob, not an empty name"),
         (["run", "find_bots", "--date", "2024-05-16", "--run-id", ""], "--run-id: expected up to 100 letters"),
         (["rollback", "--to", "'; drop"], "--to: expected up to 100 letters"),
@@ -157,9 +162,25 @@ def test_what_spark_logs_of_a_failed_task_holds_no_value(spark: SparkSession) ->
     assert "CAST_INVALID_INPUT" in logged and "The value '...' of the type" in logged and "0-0815" not in logged
 
 
-def test_a_row_that_a_constraint_turned_away_is_not_in_the_trace() -> None:
-    told_by_delta = "CHECK constraint price_is_positive (price > 0) violated by row with values:\n - price : -4711\n\tat io.delta.Main"
-    assert log.without_values(told_by_delta) == told_by_delta.replace("-4711", "…")
+@pytest.mark.parametrize("value", ["-4711", "first\n    second -4711", "it's\n'so' -4711"])
+def test_a_row_that_a_constraint_turned_away_is_not_in_the_trace(value: str) -> None:
+    told_by_delta = (
+        f"CHECK constraint price_is_positive violated by row with values:\n - price : {value}\n\tat io.delta.Main.run(Main.scala:1)"
+    )
+    assert log.without_values(told_by_delta) == told_by_delta.replace(value, "…")
+
+
+def test_a_value_of_several_lines_is_in_no_log(shown: list[str], spark: SparkSession, tmp_path: Path) -> None:
+    log.configure(str(tmp_path))
+    file = Path("logs/spark.log")
+    before = file.stat().st_size
+    rows = spark.createDataFrame([("first 'quoted'\n    second-0816\nthird-0817",)], "told string")
+    with pytest.raises(cli.typer.Exit):
+        told(lambda: rows.selectExpr("cast(told as int)").collect())
+    trace, logged = (tmp_path / "errors.log").read_text(), file.read_bytes()[before:].decode()
+    assert "CAST_INVALID_INPUT" in trace and "The value '…' of the type" in trace and "org.apache.spark" in trace
+    assert "The value '...' of the type" in logged and "\tat org.apache.spark" in logged
+    assert not [part for part in ("quoted", "0816", "0817") if part in trace + logged]
 
 
 def test_bad_data_ends_with_5(shown: list[str]) -> None:

@@ -92,8 +92,11 @@ def test_the_files_of_a_raw_day_are_named(spark, lake) -> None:
     row = {"source": "s", "landing_date": DAY, "file": "events-1.jsonl", "delivery_id": "d", "size_bytes": 1, "unmapped_fields": {}}
     row |= {name: 7 for name in RAW_FILES.columns if name.endswith("_count")}
     lake.ensure(RAW_FILES, {})
-    lake.write(frame(spark, RAW_FILES, [row, row | {"landing_date": NEXT_DAY}]), RAW_FILES, Days(DAY, NEXT_DAY), {})
+    later = row | {"landing_date": NEXT_DAY, "file": "events-2.jsonl"}
+    lake.write(frame(spark, RAW_FILES, [row, later]), RAW_FILES, Days(DAY, NEXT_DAY), {})
     from clickmill.contracts.tables import RAW_EVENTS
 
     origin = lineage.Origin(2, RAW_EVENTS, 1, Days(DAY, DAY), 1, 7, {})
-    assert lineage.files(lake, origin, 10) == [(str(DAY), "events-1.jsonl", 7)]
+    assert lineage.files(lake, origin, Days(DAY, DAY), 10) == ([(str(DAY), "events-1.jsonl", 7)], 0)
+    both = lineage.Origin(2, RAW_EVENTS, 1, Days(DAY, NEXT_DAY), 2, 14, {})
+    assert lineage.files(lake, both, Days(NEXT_DAY, NEXT_DAY), 1) == ([(str(NEXT_DAY), "events-2.jsonl", 7)], 1), "the nearest first"

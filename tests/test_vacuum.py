@@ -136,12 +136,16 @@ def test_files_that_a_killed_run_left_go_when_they_are_old_enough_and_by_nothing
     assert lake.read(RECOMMENDATIONS).count() == 4
 
 
-def test_rows_of_a_refused_release_stay_to_be_looked_at(lake, conf) -> None:
-    publish(lake, conf, 0)
+def test_rows_of_a_refused_release_stay_to_be_looked_at_also_after_rollbacks(lake, conf) -> None:
+    first, second = publish(lake, conf, 0), publish(lake, conf, 1)
     with pytest.raises(GateRefused):
         publish(lake, conf, 1, users=300)
     refused = Releases(lake).rows[-1]
+    for one in (first, second):
+        with locks.held(lake.locks(), [table.name for table in SERVED], "by hand") as hold:
+            releases.rollback(Releases(lake), hold, one)
     publish(lake, conf, 1)
+    assert [row.release_id for row in Releases(lake).refused()] == [refused.release_id]
     vacuum.sweep(lake, conf, "sweep")
     staged = lake.read(RECOMMENDATIONS.staging(), refused.staged_versions[RECOMMENDATIONS.name])
     assert staged.where(f"release_id = '{refused.release_id}'").count() == 300

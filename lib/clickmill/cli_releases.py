@@ -63,6 +63,8 @@ def accept(
 ) -> None:
     """Serve a release that was refused for its size or for what its models reach, after a look at it."""
     release = given.name("RELEASE", release)
+    if not because.strip():
+        raise UsageError("--because: expected a reason, for whoever reads of it later")
     with opened(env, lake) as (there, _, _), _held(there) as (known, hold):
         _show_served(releases.accept(known, hold, release, because))
 

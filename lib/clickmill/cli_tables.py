@@ -82,7 +82,7 @@ def show(
     lake: job.LakeOption = None,
 ) -> None:
     """Show rows of a table's day, as the last admitted version has them; of a published table, as it is served."""
-    table, asked = named(name), job.day_range(day, None).first if day else None
+    table, asked = named(name), job.day_range(day, None, "--day").first if day else None
     with opened(env, lake) as (there, ledger, _):
         rows = querying.read(there, ledger, table)
         if table.day is not None:
@@ -106,10 +106,10 @@ def lineage_of(
     lake: job.LakeOption = None,
 ) -> None:
     """Say which inputs made the rows of a day: versions, runs, and the files that they landed in."""
-    table, days = named(name), job.day_range(day, None)
+    table, days = named(name), job.day_range(day, None, "--day")
     with opened(env, lake) as (there, _, conf):
         for origin in lineage.origins(there, river.jobs(), conf, table, days):
-            terminal.show_origin(origin, lineage.files(there, origin, limit), limit)
+            terminal.show_origin(origin, *lineage.files(there, origin, days, limit), limit)
 
 
 @job.command

@@ -123,11 +123,15 @@ def must_be_there(path: str, env: str) -> None:
     """
     if not path:
         raise UsageError("nothing to read: expected a file, folder or glob, not an empty name")
+    try:
+        given.pattern(path)
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
     if env in _OF_THIS_MACHINE and "://" not in path and not set(path) & set("[{\\") and not glob.glob(path):
         raise UsageError(f"{path}: there is no such file or folder, and no file fits it")
 
 
-def day_range(first: str, last: str | None) -> Days:
+def day_range(first: str, last: str | None, option: str = "--date") -> Days:
     """The days of the command line.
 
     Raises  UsageError when one is no day, or the last is before the first
@@ -135,7 +139,7 @@ def day_range(first: str, last: str | None) -> Days:
     try:
         return Days(_day(first), _day(last or first))
     except ValueError as error:
-        raise UsageError(f"--date {first}{f' --to {last}' if last else ''}: {error}; expected YYYY-MM-DD") from None
+        raise UsageError(f"{option} {first}{f' --to {last}' if last else ''}: {error}; expected YYYY-MM-DD") from None
 
 
 def _day(text: str) -> date:

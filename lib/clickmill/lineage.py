@@ -84,17 +84,22 @@ def origins(lake: Lake, jobs: Mapping[str, Job], conf: Config, table: Table, day
                 wanted[upstream.table] = asked.with_other(wanted.get(upstream.table))
 
 
-def files(lake: Lake, origin: Origin, limit: int) -> list[tuple[str, str, int]]:
-    """Landing files of the days of a raw table, as far as the runs of the origin took them: day, name, records; the first so many."""
+def files(lake: Lake, origin: Origin, asked: Days, limit: int) -> tuple[list[tuple[str, str, int]], int]:
+    """Landing files of the days of a raw table, as far as the runs of the origin took them: day, name, records of so many, and how
+    many more there are. Those that landed nearest to the days that were asked for come first: what was read reaches far around them.
+    """
     manifest = BY_NAME.get(_MANIFESTS.get(origin.table.name, ""))
     if manifest is None:
-        return []
+        return [], 0
     admitted = lake.read(DAYS).where((F.col("table") == manifest.name) & F.col("run_id").isin(list(origin.runs)))
     newest = admitted.agg(F.max("version")).first()
     version = newest[0] if newest else None
     in_days = F.col("landing_date").between(F.lit(origin.days.first), F.lit(origin.days.last))
-    rows = lake.read(manifest, version).where(in_days).orderBy("landing_date", "file", "delivery_id").limit(limit).collect()
-    return [(str(row.landing_date), row.file, row.record_count) for row in rows]
+    taken = lake.read(manifest, version).where(in_days)
+    landed = F.col("landing_date")
+    away_days = F.greatest(F.datediff(F.lit(asked.first), landed), F.datediff(landed, F.lit(asked.last)), F.lit(0))
+    rows = taken.orderBy(away_days, "landing_date", "file", "delivery_id").limit(limit).collect()
+    return [(str(row.landing_date), row.file, row.record_count) for row in rows], taken.count() - len(rows)
 
 
 def _origin(lake: Lake, table: Table, wanted: _Wanted) -> Origin | None:

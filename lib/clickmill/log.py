@@ -10,9 +10,9 @@ import structlog
 from pyspark.logger import PySparkLogger
 
 _FOLDER = Path("logs")
-_CODE = re.compile(r'\s+at |  File "|    ')
-_QUOTED = re.compile(r"'.*'")
-_LISTED = re.compile(r"^( - .+? : ).*")
+_FRAME = re.compile(r'\s+at \S+\(.*\)$|  File "')
+_QUOTED = re.compile(r"'[^\n]*(?:\n(?!== (?:SQL|DataFrame))[^\n]*)*'")  # the query that Spark shows below has quotes of its own
+_LISTED = re.compile(r"^( - .+? : ).*(?:\n(?! - ).*)*", re.MULTILINE)
 
 
 def configure(folder: str) -> None:
@@ -63,7 +63,23 @@ def without_values(trace: str) -> str:
     """A trace whose messages hold no value of a row; frames and source lines stay as they are.
 
     Spark and Python put values between single quotes (names stand between
-    backticks or double quotes), Delta lists a row as ` - column : value`.
+    backticks or double quotes), Delta lists a row as ` - column : value`. A value
+    may have lines of its own: a message is taken whole, from frame to frame.
     """
-    lines = (line if _CODE.match(line) else _LISTED.sub(r"\1…", _QUOTED.sub("'…'", line)) for line in trace.split("\n"))
-    return "\n".join(lines)
+    told: list[str] = []
+    message: list[str] = []
+    is_code = False
+    for line in trace.split("\n"):
+        # Under a frame of Python stands its line of the source.
+        is_code = bool(_FRAME.match(line)) or (is_code and line.startswith("    "))
+        if not is_code:
+            message.append(line)
+            continue
+        told += [_masked(message)] if message else []
+        told.append(line)
+        message = []
+    return "\n".join([*told, _masked(message)] if message else told)
+
+
+def _masked(message: list[str]) -> str:
+    return _LISTED.sub(r"\1…", _QUOTED.sub("'…'", "\n".join(message)))

@@ -4,6 +4,7 @@ A widget is a string, and empty until somebody fills it. As a program a notebook
 takes its widgets from the command line: `notebooks/yesterdays_funnel.py day=2024-05-16 lake=demo/simulated/lake`.
 """
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from clickmill import config, querying, session
 from clickmill.config import Config
+from clickmill.contracts.errors import UsageError
 from clickmill.contracts.table import Table
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
@@ -45,8 +47,8 @@ class Notebook:
     def count(self, name: str, default: int) -> int:
         """A whole number from 1; the default where the widget is empty. Anything else ends the notebook with one line."""
         typed = self.text(name)
-        if typed and not (typed.isdecimal() and int(typed) >= 1):
-            self.stop(f"{name}: {typed} is no whole number from 1")
+        if typed and not (re.fullmatch("[0-9]{1,6}", typed) and int(typed) >= 1):
+            self.stop(f"{name}: {typed[:20]} is no whole number from 1 to 999999")
         return int(typed) if typed else default
 
     def day(self, name: str, table: Table) -> date:
@@ -61,7 +63,9 @@ class Notebook:
         try:
             chosen = date.fromisoformat(typed)
         except ValueError:
-            self.stop(f"{name}: {typed} is no day; expected YYYY-MM-DD")
+            chosen = date.min
+        if typed != str(chosen):
+            self.stop(f"{name}: {typed[:20]} is no day; expected YYYY-MM-DD")
         if chosen not in admitted:
             self.stop(f"{name}: {table.name} has no day {chosen}; it has {min(admitted)} to {max(admitted)}")
         return chosen
@@ -86,16 +90,15 @@ class Notebook:
 
     def stop(self, line: str) -> NoReturn:
         """End the notebook with one line; the session stays alive."""
-        if self.dbutils is not None:
-            self.dbutils.notebook.exit(line)
-        raise SystemExit(line)
+        _end(self.dbutils, line)
 
 
 def opened(given: Mapping[str, Any], widgets: Mapping[str, str]) -> Notebook:
     """Open the lake for a notebook, whose globals are `given`, with its widgets and what each asks for.
 
     Where a session is there the notebook opens one of its own beside it, in the same Spark: what else runs in the one that was given
-    goes on in the zone, and with the settings, that it has. Only a program that has none builds one.
+    goes on in the zone, and with the settings, that it has, and so does Python: a notebook collects no instant, which Python would
+    tell in its own zone. Only a program that has none builds one.
     """
     dbutils = given.get("dbutils")
     labels = {**widgets, "env": "Environment: names conf/<env>.yaml", "lake": "Root of the lake, in place of the config's"}
@@ -106,11 +109,21 @@ def opened(given: Mapping[str, Any], widgets: Mapping[str, str]) -> Notebook:
     else:
         typed = _typed(sys.argv[1:], labels)
     there = given.get("spark") or SparkSession.getActiveSession()
-    spark = session.in_utc(there.newSession()) if there else session.build("clickmill notebook")
     root = typed["lake"].strip()
-    conf = config.load(typed["env"].strip() or ("databricks" if dbutils is not None else "local"), {"lake.root": root} if root else {})
+    try:
+        conf = config.load(typed["env"].strip() or ("databricks" if dbutils is not None else "local"), {"lake.root": root} if root else {})
+    except UsageError as error:
+        _end(dbutils, str(error))
+    spark = there.newSession() if there else session.build("clickmill notebook")
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
     lake = Lake(spark, conf.lake.root)
     return Notebook(spark, conf, lake, Ledger(lake), typed, dbutils, given.get("display"))
+
+
+def _end(dbutils: Any, line: str) -> NoReturn:
+    if dbutils is not None:
+        dbutils.notebook.exit(line)
+    raise SystemExit(line)
 
 
 def _typed(words: Sequence[str], labels: Mapping[str, str]) -> dict[str, str]:

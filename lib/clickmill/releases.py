@@ -72,8 +72,9 @@ class Releases:
 
     def refused(self) -> list[Release]:
         """Releases that were refused since the oldest that can be restored, and not accepted: their rows still wait."""
-        listed = self.listed()
-        oldest = listed[-1].number if listed else 0
+        # A rollback serves a release once more: it has been there since its first row.
+        listed = {row.release_id for row in self.listed()}
+        oldest = min((row.number for row in self.rows if row.release_id in listed), default=0)
         newest = {row.release_id: row for row in self.rows}.values()
         return [row for row in newest if row.state == REFUSED and row.number > oldest]
 

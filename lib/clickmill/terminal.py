@@ -89,7 +89,7 @@ def show_made(made: Made) -> None:
             out.print(f"{len(left):,} days of tables {kind}, from {first.day} on ({first.table}: {first.reasons[0]})")
 
 
-def show_origin(origin: Origin, files: Sequence[tuple[str, str, int]], limit: int) -> None:
+def show_origin(origin: Origin, files: Sequence[tuple[str, str, int]], more_files: int, limit: int) -> None:
     """One step upstream: the days and version of a table, the runs that wrote them, the files that they landed in."""
     indent, missing = "  " * origin.depth, len(origin.days) - origin.day_count
     gaps = f" ({missing:,} days are not there)" if missing else ""
@@ -98,6 +98,8 @@ def show_origin(origin: Origin, files: Sequence[tuple[str, str, int]], limit: in
         out.print(f"{indent}  by run {run_id} of {job}, code {code}, config {config}")
     for landed, file, records in files:
         out.print(f"{indent}  landed {landed} in {file}: {records:,} records")
+    if more_files:
+        out.print(f"{indent}  and {more_files:,} files more, that landed further from the day; --limit shows them")
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:

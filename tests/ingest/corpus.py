@@ -193,6 +193,8 @@ def refused_lines() -> dict[str, tuple[bytes, str]]:
         f"{DAY}-packed-twice.jsonl.gz": (gzip.compress(gzip.compress(events)), "gzip"),
         f"{DAY}-utf16.jsonl": (events.decode().encode("utf-16"), "UTF-16"),
         f"{DAY}-utf16-be-no-mark.jsonl": (events.decode().encode("utf-16-be"), "UTF-16"),
+        f"{DAY}-plain.jsonl.lz4": (events, "cannot be told from an empty one"),
+        f"{DAY}-plain.jsonl.snappy": (events, "cannot be told from an empty one"),
         f"{DAY}-bare-returns.log": (log.replace(b"\n", b"\r"), returns),
         f"{DAY}-packed.log": (gzip.compress(log), "gzip"),
         f"{DAY}-utf16.log": (log.decode().encode("utf-16"), "UTF-16"),

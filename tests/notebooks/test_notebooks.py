@@ -3,6 +3,7 @@
 import re
 import runpy
 import shutil
+import time
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,10 +54,17 @@ def run(shop: World, name: str, capsys: pytest.CaptureFixture[str], **typed: str
     guest = shop.spark.newSession()
     guest.conf.set("spark.sql.session.timeZone", "America/New_York")
     before = settings(guest)
+    monkey = pytest.MonkeyPatch()
+    monkey.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
     try:
         runpy.run_path(str(FOLDER / f"{name}.py"), init_globals={"spark": guest, "dbutils": dbutils, "display": shown.append})
     except Ended as end:
         print(end)
+    finally:
+        assert time.tzname == ("JST", "JST"), "Python goes on in the zone that it has"
+        monkey.undo()
+        time.tzset()
     assert filled.keys() <= asked, "a widget that the notebook does not have"
     assert settings(guest) == before and guest.range(3).count() == 3, "the session that was given is as it was"
     return capsys.readouterr().out, shown
@@ -89,7 +97,12 @@ def test_another_day_in_the_same_session_shows_its_rejects_and_a_bad_one_is_one_
         "day: clean.sessions has no day 2023-01-01; it has 2024-05-16 to 2024-05-18\n",
         [],
     )
-    assert "limit: ten is no whole number from 1" in run(shop, "yesterdays_funnel", capsys, day="2024-05-17", limit="ten")[0]
+    for limit in ("ten", "0", "3000000000", "9" * 5001):
+        said = run(shop, "yesterdays_funnel", capsys, day="2024-05-17", limit=limit)[0].splitlines()[-1]
+        assert said == f"limit: {limit[:20]} is no whole number from 1 to 999999"
+    assert run(shop, "yesterdays_funnel", capsys, day="20240517")[0] == "day: 20240517 is no day; expected YYYY-MM-DD\n"
+    assert run(shop, "yesterdays_funnel", capsys, env="nope")[0].startswith("no environment is called nope")
+    assert run(shop, "yesterdays_funnel", capsys, lake="a*b")[0].endswith("cannot stand in the name of such a folder\n")
 
 
 def test_a_list_is_explained_by_what_the_user_did_and_what_became_of_each_candidate(shop, capsys) -> None:

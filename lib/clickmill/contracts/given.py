@@ -43,6 +43,20 @@ def folder(path: str) -> str:
     return path
 
 
+def pattern(path: str) -> None:
+    """A file, a folder or a glob of Hadoop, of this machine or of a store that is known.
+
+    Raises  ValueError that says what is wrong with it
+    """
+    if "://" in path:
+        _must_be_known(path)
+    elif not os.path.exists(path):
+        bare = re.sub(r"\\.", "", path)
+        wrong = next((pair for pair in ("{}", "[]") if bare.count(pair[0]) != bare.count(pair[1])), None)
+        if wrong:
+            raise ValueError(f"has a {wrong[0]} without its {wrong[1]}, or the other way round")
+
+
 def _must_be_known(url: str) -> None:
     scheme, _, below = url.partition("://")
     if scheme not in _STORES + _OTHERS:

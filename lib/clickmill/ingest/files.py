@@ -24,6 +24,7 @@ _OF_THE_SYSTEM = (".DS_Store", "._", ".git", ".keep", ".nfs", ".~lock.")  # file
 _COPYING = "._COPYING_"
 _HIDDEN_DEPTH = 4
 _PACKED = (".tar.gz", ".tgz", ".tar", ".zip", ".7z", ".rar")
+_OF_HADOOP_ALONE = (".lz4", ".snappy", ".lzo")  # what the tools of that name write Spark reads as a file without a line
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def listed(spark: SparkSession, source: Source, path: str) -> list[LandingFile]:
     """The files below `path` (a file, folder or glob), ordered by name.
 
     Raises  UsageError when nothing is there, or an archive that must be unpacked; BadData naming the file whose name holds no date, or
-            which Spark would leave out
+            which Spark would leave out or read as empty
     """
     if path.lower().endswith(_PACKED):
         raise UsageError(f"{path}: is an archive; unpack it and give the folder")
@@ -82,6 +83,10 @@ def listed(spark: SparkSession, source: Source, path: str) -> list[LandingFile]:
     packed = sorted(uri for uri in uris if uri.lower().endswith(_PACKED))
     if packed:
         raise UsageError(f"{_below(unquote(packed[0]), path)}: is an archive; unpack it and give the folder")
+    unread = sorted(uri for uri in uris if uri.lower().endswith(_OF_HADOOP_ALONE) and source.read.format != "parquet")
+    if unread:
+        name = _below(unquote(unread[0]), path)
+        raise BadData(f"{name}: such a file cannot be told from an empty one; deliver it plain, or as .gz, .bz2 or .zst")
     return sorted((_landing_file(source, uri, path) for uri in uris), key=lambda file: file.name)
 
 

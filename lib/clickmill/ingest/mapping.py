@@ -5,7 +5,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StringType
 
-from clickmill.contracts.errors import UsageError
+from clickmill.contracts.errors import BadData, UsageError
 from clickmill.contracts.reasons import named
 from clickmill.ingest import json_lines, times, values
 from clickmill.ingest.binding import checked, with_values
@@ -26,10 +26,14 @@ def rows(records: Records, source: Source, *, zone: str) -> DataFrame:
 
     Grain   one row per element of the array that the source explodes, item_pos from 1; one row, item_pos 0, per other record
     Needs   names exact in case: spark.sql.caseSensitive, see SPARK_CONF in `ingest.py`
-    Raises  UsageError naming the key whose expression is wrong, BadData naming the file that lacks a column
+    Raises  UsageError naming the key whose expression is wrong, BadData naming the file that lacks a column or has one of another type
     """
     frame = with_values(exploded(records, source), records, source)
     types = {field.name: field.dataType for field in frame.schema.fields}
+    for name, declared in source.columns.items():
+        wrong = _refused(name, types[f"__v_columns.{name}"], declared, source)
+        if wrong:
+            raise _unfit(f"columns.{name}", wrong, records, source)
     frame, problems = _with_columns(frame, types, source, zone)
     frame = _with_text_of_first(
         frame.withColumn("problems", F.array_distinct(F.concat("__problems", F.when(F.col("__readable"), problems).otherwise(named({})))))
@@ -76,9 +80,6 @@ def _with_columns(frame: DataFrame, types: dict[str, DataType], source: Source, 
     problems: dict[str, Column] = {}
     for name, declared in source.columns.items():
         given, value = types[f"__v_columns.{name}"], F.col(f"`__v_columns.{name}`")
-        wrong = _refused(name, given, declared, source)
-        if wrong:
-            raise UsageError(f"{source.name}.yaml: columns.{name}: {wrong}")
         if name in _TIMES:
             with_time = times.with_day_start if name == "event_at" and source.day_only else times.with_instant
             frame = with_time(frame, f"__i_{name}", value, given, declared, zone=declared.zone or source.zone or zone)
@@ -106,7 +107,14 @@ def _with_columns(frame: DataFrame, types: dict[str, DataType], source: Source, 
 def _refused(name: str, given: DataType, declared: Declared, source: Source) -> str | None:
     if name in _TIMES:
         return times.accepts(given, declared, is_day=name == "event_at" and source.day_only)
-    return values.accepts(given)
+    return values.accepts(given, TABLES[source.table].schema[name].dataType)
+
+
+def _unfit(key: str, wrong: str, records: Records, source: Source) -> BadData | UsageError:
+    """A value of a type that does not do: the file's fault where it says itself of what type its columns are, else the source's."""
+    if source.read.format == "parquet":
+        return BadData(f"{records.file}: {key} of {source.name} {wrong}")
+    return UsageError(f"{source.name}.yaml: {key}: {wrong}")
 
 
 def _event_type(source: Source) -> Column:

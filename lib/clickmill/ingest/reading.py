@@ -12,7 +12,7 @@ from clickmill.ingest.parts import Read
 from clickmill.ingest.records import BLOCK_BYTES, PLACE, Records, lines
 from clickmill.ingest.source import Source
 
-_WHOLE = (".gz", ".bz2", ".deflate", ".snappy", ".zst")
+_WHOLE = (".gz", ".bz2", ".deflate", ".zst")
 _SPREAD_BYTES = 1024 * 1024
 
 

@@ -28,10 +28,13 @@ def present(value: Column, given: DataType) -> Column:
     return value.isNotNull() & (F.trim(value) != "") if isinstance(given, StringType) else value.isNotNull()
 
 
-def accepts(given: DataType) -> str | None:
-    """What is wrong with an expression of this type where one value is expected; None where nothing is."""
+def accepts(given: DataType, wanted: DataType) -> str | None:
+    """What is wrong with an expression of this type where one value of the other is expected; None where nothing is."""
     if isinstance(given, StructType | ArrayType | MapType | BinaryType | VariantType):
         return f"gives {given.simpleString()}; expected one value, such as text or a number"
+    has_point = isinstance(given, DoubleType | FloatType) or (isinstance(given, DecimalType) and given.scale > 0)
+    if has_point and isinstance(wanted, StringType):
+        return f"gives {given.simpleString()}; expected text or whole numbers, for 17850.0 is another id than 17850"
     return None
 
 
