@@ -10,13 +10,13 @@ from benchmarks import measure, results, stages
 from benchmarks.cleaning import FOLDER
 
 _MOST = 1.1
-_PARTITION_BYTES = 4 * 2**20
-# By default a partition grows with its day up to 64 and 128 MB, and no day of a laptop comes near that; and whatever holds a row takes
-# 64 MB at once.
+_SPLIT_BYTES = 2**20
+# As shipped a partition grows with its day up to 64 MB of shuffled rows and 128 MB of a file, and no day of a laptop comes near that;
+# and whatever holds a row takes 64 MB at once.
 _OF_ONE_SIZE = {
-    "spark.sql.files.maxPartitionBytes": str(_PARTITION_BYTES),
-    "spark.hadoop.parquet.block.size": str(_PARTITION_BYTES),
-    "spark.sql.adaptive.advisoryPartitionSizeInBytes": str(_PARTITION_BYTES),
+    "spark.sql.files.maxPartitionBytes": str(_SPLIT_BYTES),
+    "spark.hadoop.parquet.block.size": str(_SPLIT_BYTES),
+    "spark.sql.adaptive.coalescePartitions.enabled": "false",
     "spark.buffer.pageSize": "1m",
     "spark.driver.memory": "3g",
 }
@@ -32,10 +32,11 @@ def main(events: int = 200_000) -> None:
     columns = ["job", f"MB of {small.lines:,} events", f"of {large.lines:,}", "ratio", "met"]
     notes = [
         "The most that tasks hold at once for sorts, hashes and windows, two tasks at a time; goal: at most"
-        f" {_MOST:g} times as much for ten times the events. Files are read and written, and rows shuffled, in partitions of"
-        f" {_PARTITION_BYTES / 2**20:.0f} MB: of ten times the rows there are ten times as many, and no larger ones. As shipped a"
-        " partition grows up to 64 MB of shuffled rows, and 128 MB of a file, and no further. What is broadcast is not in it, for it"
-        " lies there until Java collects it; nor are rows that are kept to be read again, for they go to the disk where there is no room.",
+        f" {_MOST:g} times as much for ten times the events. Files are read in splits of {_SPLIT_BYTES / 2**20:.0f} MB, and rows shuffled"
+        f" into {small.partitions} and {large.partitions} partitions: of ten times the rows there are ten times as many, and no larger"
+        " ones. As shipped a partition grows up to 64 MB of shuffled rows, and 128 MB of a file, and no further. What is broadcast is not"
+        " in it, for it lies there until Java collects it; nor are rows that are kept to be read again, for they go to the disk where"
+        " there is no room.",
     ]
     results.write(f"Memory of every job, from {events:,} events of a day to ten times as many", columns, told, notes)
     shutil.rmtree(FOLDER)

@@ -71,9 +71,9 @@ def main(events: int = 300_000, rounds: int = 3) -> None:
         "job", f"seconds of {small.lines:,}", f"of {large.lines:,}", "ratio", "met", "GB resident, both", "µs of one core an event",
         "bytes an event on disk",
     ]  # fmt: skip
-    results.write(
-        f"Every job, from {events:,} events of a day to ten times as many", columns, told, _notes(pairs[-1][1], small, large, rounds)
-    )
+    wide = [name for name in names if any(measure.spread([made.costs[name] for made in side]) > 0.15 for side in zip(*pairs, strict=True))]
+    notes = _notes(pairs[-1][1], small, large, rounds) + ([f"Spread above 15 %: {', '.join(wide)}."] if wide else [])
+    results.write(f"Every job, from {events:,} events of a day to ten times as many", columns, told, notes)
     shutil.rmtree(FOLDER)
 
 

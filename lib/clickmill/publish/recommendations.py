@@ -14,6 +14,7 @@ from clickmill.contracts.tables import RECOMMENDATIONS, USERS_WITHOUT_LIST
 POPULAR = "popular"
 NOTHING_LEFT, NO_CONSENT = "bought or out of stock", "no consent"
 _POLICY_VERSION = "v2"
+_NAMED = (*USER, "candidate_rank")
 
 
 def bought(interactions: DataFrame) -> DataFrame:
@@ -96,11 +97,10 @@ def recommendations(
     told = personal.join(F.broadcast(choice.select("site_id", "model")), on="site_id", how="inner")
     is_allowed = is_chosen & ~F.col("is_barred") & ~F.col("is_sold_out")
     own = told.where(is_allowed).drop("model")
-    short = told.groupBy(*USER).agg(F.count_if(is_allowed).alias("_own_count")).where(F.col("_own_count") < list_length).drop("_own_count")
-    filling = short.join(F.broadcast(popular.drop("user_id", "user_id_kind")), on="site_id", how="inner")
-    filling = filling.join(own.select(*USER, "item_id"), on=[*USER, "item_id"], how="left_anti")
-    if excludes_bought:
-        filling = filling.join(kept, on=[*USER, "item_id"], how="left_anti")
+    places = told.groupBy(*USER).agg((F.lit(list_length) - F.count_if(is_allowed)).alias("_places"))
+    taken = own.select(*USER, "item_id")
+    taken = taken.unionByName(kept.select(*USER, "item_id")) if excludes_bought else taken
+    filling = _filled(places.where("_places > 0"), popular, taken)
     rank = F.row_number().over(Window.partitionBy(*USER).orderBy(F.col("source") == POPULAR, "candidate_rank"))  # popular ones last
     ranked = own.unionByName(filling).unionByName(popular).withColumn("rank", rank).where(F.col("rank") <= list_length)
     why = F.broadcast(choice.select("site_id", "why"))
@@ -143,6 +143,25 @@ def by_model(
         rows = recommendations(ruled, choice, kept=kept, list_length=list_length, excludes_bought=excludes_bought, release_id="none")
         made.append(rows.withColumn("model", F.lit(model)))
     return reduce(DataFrame.unionByName, made)
+
+
+def _filled(places: DataFrame, popular: DataFrame, taken: DataFrame) -> DataFrame:
+    """The first popular items of the site, as many as a user has places left, less those that are taken.
+
+    A site's items come to each user as one array: as rows they were a hundred a user, sorted for each rule, in as few partitions as
+    hold the names of the users.
+
+    Grain   one row per user and item
+    Needs   places: `_places` a user, above zero; popular: few rows a site; taken: the items that a user is not to get here
+    """
+    of_site = F.array_sort(F.collect_list(F.struct("candidate_rank", *(name for name in popular.columns if name not in _NAMED))))
+    listed = popular.groupBy("site_id").agg(of_site.alias("_popular"))
+    among_them = taken.join(F.broadcast(popular.select("site_id", "item_id").distinct()), on=["site_id", "item_id"], how="left_semi")
+    left_out = among_them.groupBy(*USER).agg(F.collect_set("item_id").alias("_taken"))
+    beside = places.join(left_out, on=list(USER), how="left").join(F.broadcast(listed), on="site_id", how="inner")
+    no_items = F.array().cast("array<string>")
+    is_left = F.filter("_popular", lambda one: ~F.array_contains(F.coalesce("_taken", no_items), one["item_id"]))
+    return beside.select(*USER, F.inline(F.slice(is_left, 1, F.col("_places").cast("int"))))
 
 
 def _explained(ranked: DataFrame, excludes_bought: bool, release_id: str) -> DataFrame:
