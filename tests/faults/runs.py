@@ -54,7 +54,7 @@ def made(day: date) -> dict[Table, list[dict[str, Any]]]:
     identity = {"site_id": "shop", "event_date": day, "visitor_id": f"v{day.day}", "account_id": "a1"} | seen
     bounds = {"site_id": "shop", "event_date": day, "event_type": "purchase", "measure": "price", "row_count": 9, "low": 1.0}
     place = {"source": "crm", "landing_date": day, "file": "users.csv", "delivery_id": "d1", "block": 0, "ordinal": 0, "state_pos": 0}
-    user = {**place, "problems": [], "site_id": "shop", "user_id": f"u{day.day}"}
+    user = {**place, "problems": [], "site_id": "shop", "user_id": f"u{day}"}
     added = {} if day == DAY else {"valid_from": datetime(2024, 5, 1)}
     return {IDENTITIES: [identity], VALUE_RANGES: [bounds | {"high": float(day.day)}], RAW_USERS: [user | added]}
 
