@@ -16,7 +16,7 @@ from ungated import passes
 
 TEST_PROPERTIES = {
     "spark.master": "local[2]",
-    "spark.driver.memory": "3g",
+    "spark.driver.memory": "4g",  # lines of 10 MB are among what is tried, at the end of a thousand lakes
     # A third of the time of both processes would go into compiling Java for the last bit of speed: only what runs for long is.
     "spark.driver.defaultJavaOptions": "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000"
     " -XX:Tier4CompileThreshold=200000 -XX:Tier4BackEdgeThreshold=600000 -XX:ReservedCodeCacheSize=512m",
