@@ -38,12 +38,12 @@ def versions(log: Folder) -> list[int]:
 def mark(log: Folder) -> tuple[int, str]:
     """What tells the newest version from every other, also from one of a table that took this one's place; none is -1."""
     found = versions(log)
-    return (found[-1], log.read(f"{found[-1]:020d}.json") or "") if found else (-1, "")
+    return (found[-1], _text(log, found[-1]) or "") if found else (-1, "")
 
 
 def at(log: Folder, version: int) -> Commit | None:
     """The commit of one version; None where it is not in the log, or not any more."""
-    text = log.read(f"{version:020d}.json")
+    text = _text(log, version)
     return None if text is None else _commit(version, text)
 
 
@@ -53,6 +53,10 @@ def newest_first(log: Folder) -> Iterator[Commit]:
         commit = at(log, version)
         if commit is not None:
             yield commit
+
+
+def _text(log: Folder, version: int) -> str | None:
+    return log.read(f"{version:020d}.json")
 
 
 def _commit(version: int, text: str) -> Commit:

@@ -10,7 +10,7 @@ import structlog
 from pyspark.logger import PySparkLogger
 
 _FOLDER = Path("logs")
-_FRAME = re.compile(r'\s+at \S+\(.*\)$|  File "')
+_FRAME = re.compile(r'\s+at \S+\.[^\s(]+(\(.*\))?$|  File "')
 _QUOTED = re.compile(r"'[^\n]*(?:\n(?!== (?:SQL|DataFrame))[^\n]*)*'")  # the query that Spark shows below has quotes of its own
 _LISTED = re.compile(r"^( - .+? : ).*(?:\n(?! - ).*)*", re.MULTILINE)
 

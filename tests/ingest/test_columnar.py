@@ -72,6 +72,7 @@ def test_a_missing_column_names_the_file(run, folder):
     [
         ({"item": pa.array([17850.0, 1.0])}, "columns.item_id of shop gives double; expected text or whole numbers"),
         ({"item": pa.array([["a"], ["b"]])}, "columns.item_id of shop gives array<string>; expected one value"),
+        ({"user": pa.array([{"id": 7}, {"id": 8}])}, "columns.visitor_id of shop gives struct<id:bigint>; expected one value"),
         ({"stars": pa.array([{"n": 4}, {"n": 5}])}, "columns.rating of shop gives struct<n:bigint>; expected one value"),
         ({"at": pa.array([1, 2])}, "columns.event_at of shop is a number; expected unit"),
         ({"at": pa.array([b"2024", b"2025"])}, "columns.event_at of shop gives binary; expected a time"),

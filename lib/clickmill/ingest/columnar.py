@@ -61,11 +61,11 @@ def records(rows: DataFrame, source: Source, schema: StructType, file: str) -> R
     Grain   one row per row of a file; a row that can be read has no problem as a whole
     Raises  BadData naming the file where a column that the source reads is there twice, but for case
     """
-    called = [name.lower() for name in schema.names]
-    doubled = next((name for name in schema.names if called.count(name.lower()) > 1 and name not in source.unmapped(schema.names)), None)
+    called, unmapped = [name.lower() for name in schema.names], source.unmapped(schema.names)
+    doubled = next((name for name in schema.names if called.count(name.lower()) > 1 and name not in unmapped), None)
     if doubled:
         raise BadData(f"{file}: has the column {doubled} twice, in names that differ by case alone; which one is meant cannot be told")
-    pairs = [part for name in source.unmapped(schema.names) for part in (F.lit(name), _text(name, schema))]
+    pairs = [part for name in unmapped for part in (F.lit(name), _text(name, schema))]
     frame = rows.select(
         *PLACE,
         F.col("__line").alias("__text"),

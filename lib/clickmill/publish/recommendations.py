@@ -156,7 +156,7 @@ def _filled(places: DataFrame, popular: DataFrame, taken: DataFrame) -> DataFram
     """
     of_site = F.array_sort(F.collect_list(F.struct("candidate_rank", *(name for name in popular.columns if name not in _NAMED))))
     listed = popular.groupBy("site_id").agg(of_site.alias("_popular"))
-    among_them = taken.join(F.broadcast(popular.select("site_id", "item_id").distinct()), on=["site_id", "item_id"], how="left_semi")
+    among_them = taken.join(F.broadcast(popular.select("site_id", "item_id")), on=["site_id", "item_id"], how="left_semi")
     left_out = among_them.groupBy(*USER).agg(F.collect_set("item_id").alias("_taken"))
     beside = places.join(left_out, on=list(USER), how="left").join(F.broadcast(listed), on="site_id", how="inner")
     no_items = F.array().cast("array<string>")
