@@ -8,6 +8,7 @@ import sys
 
 from benchmarks import measure, results, stages
 from benchmarks.cleaning import FOLDER
+from clickmill.models import als, neighbours
 
 _MOST = 1.1
 _SPLIT_BYTES = 2**20
@@ -34,7 +35,9 @@ def main(events: int = 200_000) -> None:
         "The most that tasks hold at once for sorts, hashes and windows, two tasks at a time; goal: at most"
         f" {_MOST:g} times as much for ten times the events. Files are read in splits of {_SPLIT_BYTES / 2**20:.0f} MB, and rows shuffled"
         f" into {small.partitions} and {large.partitions} partitions: of ten times the rows there are ten times as many, and no larger"
-        " ones. As shipped a partition grows up to 64 MB of shuffled rows, and 128 MB of a file, and no further. What is broadcast is not"
+        " ones. As shipped a partition grows up to 64 MB of shuffled rows, and 128 MB of a file, and no further."
+        f" Neighbours and ALS deal their pairs into blocks of their own, of {neighbours.PAIRS_A_BLOCK:,} and {als.PAIRS_A_BLOCK:,} pairs:"
+        " a day that does not fill the first blocks says nothing of them. What is broadcast is not"
         " in it, for it lies there until Java collects it; nor are rows that are kept to be read again, for they go to the disk where"
         " there is no room.",
     ]

@@ -79,7 +79,7 @@ def test_every_block_gives_the_neighbours_of_the_slow_definition(spark: SparkSes
         slow["shop", f"i{one:02}"] = [(f"i{other:02}", round(score, 6), users[one, other]) for score, other in best]
     assert found(spark, rows, count=5) == slow
     monkeypatch.setattr(neighbours, "_FEWEST_BLOCKS", 1)
-    monkeypatch.setattr(neighbours, "_PAIRS_A_BLOCK", 10**9)
+    monkeypatch.setattr(neighbours, "PAIRS_A_BLOCK", 10**9)
     assert found(spark, rows[::-1], count=5) == slow
 
 

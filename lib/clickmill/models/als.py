@@ -21,7 +21,7 @@ from clickmill.contracts.tables import ALS_FACTORS, MODEL_RUNS
 _PAIR = (*USER, "item_id")
 # The start of the factors depends on how ids are dealt to blocks: their number comes from the data, not from the machine.
 # Few large blocks are faster than many small ones; a block of this size takes some 10 MB.
-_PAIRS_A_BLOCK = 250_000
+PAIRS_A_BLOCK = 250_000
 _FEWEST_BLOCKS = 2
 
 
@@ -116,7 +116,7 @@ def factors(
     Ties    pairs are put in order of their numbers first: the same pairs give the same factors
     Raises  BadData as trainable_count()
     """
-    blocks = max(_FEWEST_BLOCKS, math.ceil(trainable_count(pairs) / _PAIRS_A_BLOCK))
+    blocks = max(_FEWEST_BLOCKS, math.ceil(trainable_count(pairs) / PAIRS_A_BLOCK))
     ordered = pairs.select("user_number", "item_number", F.col("strength").cast("float").alias("strength"))
     ordered = ordered.repartition(blocks, "user_number").sortWithinPartitions("user_number", "item_number")
     als = ALS(

@@ -28,7 +28,7 @@ from clickmill.models.scoring import OverArrow, by_site
 from clickmill.models.splits import liked
 
 _WEIGHT_UNIT = 2**20  # a user with one item weighs so much, one with n items the n-th part: sums of whole numbers have no order
-_PAIRS_A_BLOCK = 20_000_000  # pairs that the baskets of a block may hold: some hundred MB
+PAIRS_A_BLOCK = 20_000_000  # pairs that the baskets of a block may hold: some hundred MB
 _FEWEST_BLOCKS = 8
 
 
@@ -49,7 +49,7 @@ def item_neighbours(
     numbers = ids.where("entity = 'item'").select("site_id", F.col("source_id").alias("item_id"), F.col("number").alias("_number"))
     baskets = _baskets(interactions, numbers, history_items)
     totals, pairs = _totals(baskets)
-    blocks = max(_FEWEST_BLOCKS, math.ceil(pairs / _PAIRS_A_BLOCK))
+    blocks = max(_FEWEST_BLOCKS, math.ceil(pairs / PAIRS_A_BLOCK))
     touched = F.array_distinct(F.transform("_items", lambda item: item % F.lit(blocks)))
     dealt = baskets.withColumn("_block", F.explode(touched)).repartition(blocks, "_block").sortWithinPartitions("_block", "site_id")
     found = dealt.mapInArrow(_counter(totals, blocks, neighbours), FOUND_DDL)
