@@ -78,6 +78,11 @@ class Clean(_Section):
             raise ValueError(f"expected columns of {EVENTS.name} that hold numbers: {', '.join(numbers)}")
         return fill
 
+    @property
+    def known_days(self) -> int:
+        """Landing days before a day that may hold records of what became known on it: late ones, and copies of those known before."""
+        return 2 * self.lateness_days + 1
+
     def clocks(self) -> dict[str, int]:
         """How late and how far in the future an event may be, as keyword arguments."""
         return {"lateness_days": self.lateness_days, "future_tolerance_s": self.future_tolerance_s}
@@ -85,6 +90,10 @@ class Clean(_Section):
     def windows(self) -> dict[str, int]:
         """The windows of copies and dwell, in seconds, as keyword arguments."""
         return {name: getattr(self, name) for name in ("dwell_cap_s", "copy_horizon_s", "near_copy_s", "order_copy_s")}
+
+
+class Known(_Section):
+    delay_s: Seconds
 
 
 class Bots(_Section):
@@ -174,6 +183,7 @@ class Sections(_Section):
     landing: Landing
     run: Run
     clean: Clean
+    known: Known
     bots: Bots
     sessions: Sessions
     interactions: Interactions

@@ -33,22 +33,31 @@ def of_days(raw: DataFrame, days: Days, *, zone: str, lateness_days: int, future
     Grain   one row per raw row; `_day` is the day it belongs to, `_too_late` and `_in_future` say what the clocks say
     Needs   the columns of raw.events; event_date is the day of event_at in the zone of the row's days
     """
+    told = with_clocks(raw, zone=zone, lateness_days=lateness_days, future_tolerance_s=future_tolerance_s)
+    has_own_day = F.col("event_date").isNotNull() & ~F.col("_too_late") & ~F.col("_in_future")
+    rows = told.withColumn("_day", F.when(has_own_day, F.col("event_date")).otherwise(F.col("landing_date")))
+    return rows.where(F.col("_day").between(F.lit(days.first), F.lit(days.last)))
+
+
+def with_clocks(raw: DataFrame, *, zone: str, lateness_days: int, future_tolerance_s: int) -> DataFrame:
+    """Say of each row whether it landed too late, and whether it was captured in the future: `_too_late` and `_in_future`.
+
+    Grain   one row per raw row
+    Needs   the columns of raw.events
+    """
     is_late = F.col("landing_date") > F.date_add("event_date", lateness_days)
     # Only of a day after that of its landing can an event be later than the end of that day: of the others nothing is computed.
     is_after = F.col("event_date") > F.col("landing_date")
     landing_end_us = F.unix_micros(day_ends_at(F.col("landing_date"), zone))
     is_future = is_after & (F.unix_micros("event_at") > landing_end_us + future_tolerance_s * 1_000_000)
-    told = raw.withColumns({"_too_late": F.coalesce(is_late, F.lit(False)), "_in_future": F.coalesce(is_future, F.lit(False))})
-    has_own_day = F.col("event_date").isNotNull() & ~F.col("_too_late") & ~F.col("_in_future")
-    rows = told.withColumn("_day", F.when(has_own_day, F.col("event_date")).otherwise(F.col("landing_date")))
-    return rows.where(F.col("_day").between(F.lit(days.first), F.lit(days.last)))
+    return raw.withColumns({"_too_late": F.coalesce(is_late, F.lit(False)), "_in_future": F.coalesce(is_future, F.lit(False))})
 
 
 def only_mapped(rows: DataFrame) -> DataFrame:
     """The rows of a day of their own that nothing is said against so far: what ranges and bots are found on.
 
     Grain   as in `rows`
-    Needs   the frame of of_days(); a row without an instant belongs to the day of its landing, and tells nothing of it
+    Needs   the frame of of_days() or of with_clocks(); a row without an instant belongs to the day of its landing, and tells nothing of it
     """
     return rows.where((F.size("problems") == 0) & ~F.col("_too_late") & ~F.col("_in_future") & F.col("event_date").isNotNull())
 

@@ -23,6 +23,7 @@ EVENTS = Table("clean.events", ("event_date", "event_id", "item_pos"))
 REJECTS = Table("clean.rejects", ("source", "landing_date", "file", "delivery_id", "block", "ordinal", "item_pos"))
 OPEN_SESSIONS = Table("clean.open_sessions", ("event_date", "event_id", "item_pos", "payload_hash"))
 SESSIONS = Table("clean.sessions", ("session_id",))
+KNOWN_EVENTS = Table("clean.known_events", ("known_date", "event_date", "event_id", "item_pos"), "known_date")
 IDENTITIES = Table("clean.identities", ("site_id", "event_date", "visitor_id", "account_id"))
 
 INTERACTIONS = Table("features.interactions", ("event_date", "site_id", "user_id", "user_id_kind", "item_id"))
