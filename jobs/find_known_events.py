@@ -12,7 +12,7 @@ from clickmill.contracts.days import Days
 from clickmill.contracts.tables import EVENTS, KNOWN_EVENTS, RAW_EVENTS
 from clickmill.job import Inputs, Outputs, Written
 
-READS = (RAW_EVENTS.landed_by("clean.known_days"),)
+READS = (RAW_EVENTS.recent("clean.known_days"),)
 WRITES = (KNOWN_EVENTS,)
 CONFIG = ("clean", "known", "shop")
 

@@ -158,7 +158,9 @@ def test_rules_that_split_events_name_only_columns_that_raw_events_has_too() -> 
     assert named <= set(tables.RAW_EVENTS.columns)
 
 
-@pytest.mark.parametrize("table", [tables.RAW_EVENTS, tables.EVENTS, tables.KNOWN_EVENTS, tables.VALUE_RANGES], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [tables.RAW_EVENTS, tables.EVENTS, tables.KNOWN_EVENTS, tables.VALUE_RANGES], ids=lambda table: table.name
+)
 def test_suites_know_exactly_the_event_types_of_the_contract(table: Table) -> None:
     sets = [rule.kwargs["value_set"] for rule in suite.of(table).rules if rule.name == "event_type_unknown"]
     assert sets == [list(EVENT_TYPES)]

@@ -91,7 +91,7 @@ def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: 
     """
     inputs = Inputs(run_id, days, conf)
     # A window without its last day would pass for one in which nothing happened on it.
-    needed = {"same": list(days), "landed": list(days), "landed_by": list(days), "window": [days.last]}
+    needed = {"same": list(days), "landed": list(days), "recent": list(days), "window": [days.last]}
     for read in reads:
         table = read.table
         admitted = ledger.admitted(table)

@@ -17,6 +17,7 @@ from clickmill.contracts.tables import EVENTS, RAW_EVENTS
 _SHORTEST_DAY_S = 82_800
 Seconds = Annotated[int, Field(ge=0, le=_SHORTEST_DAY_S)]
 Count = Annotated[int, Field(ge=1)]
+EventType = Literal[EVENT_TYPES]  # type: ignore[valid-type]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -136,6 +137,13 @@ class ItemNeighbours(_Section):
     neighbours: Count
 
 
+class Outcomes(_Section):
+    shown: EventType
+    answer: EventType
+    answer_window_s: Annotated[int, Field(ge=1)]
+    conversion_days: Count
+
+
 class Models(_Section):
     window_days: Count
     half_life_days: Count
@@ -187,11 +195,18 @@ class Sections(_Section):
     bots: Bots
     sessions: Sessions
     interactions: Interactions
+    outcomes: Outcomes
     models: Models
     candidates: Candidates
     evaluation: Evaluation
     publish: Publish
     releases: Releases
+
+    @property
+    def outcome_days(self) -> int:
+        """Days before an outcome became known in which what was shown became known, if it is within the windows."""
+        one, day_s = self.outcomes, 86_400
+        return one.conversion_days + -(-one.answer_window_s // day_s) + 2 * self.clean.lateness_days + 1
 
     def hash_of(self, *sections: str) -> str:
         """Hash of the named sections: what a job's result depends on, and nothing else."""

@@ -84,9 +84,9 @@ class Table:
         """Landing days from the day before the run to `lateness_days` after it."""
         return Read(self, back=1, ahead=lateness_days, kind="landed")
 
-    def landed_by(self, days: Span) -> "Read":
-        """Landing days from `days` days before each day of the run to that day itself, which must be there."""
-        return Read(self, back=days, kind="landed_by")
+    def recent(self, days: Span) -> "Read":
+        """Each day of the run, which must be there, and the `days` days before it."""
+        return Read(self, back=days, kind="recent")
 
     def window(self, days: Span) -> "Read":
         """The `days` days that end with the last day of the run. Where that one is not there the run stops."""
@@ -112,7 +112,7 @@ class Read:
     same     the days of the run
     earlier  from `back` days before the first day to the day before the last
     landed   from one day before the first day to `ahead` days after the last
-    landed_by  from `back` days before the first day to the last
+    recent   from `back` days before the first day to the last
     window   the `back` days that end with the last day of the run
     history  every day up to the last day of the run
     before   every day before the first day of the run
@@ -122,5 +122,5 @@ class Read:
     table: Table
     back: Span = 0
     ahead: Span = 0
-    kind: Literal["same", "earlier", "landed", "landed_by", "window", "history", "before", "whole"] = "same"
+    kind: Literal["same", "earlier", "landed", "recent", "window", "history", "before", "whole"] = "same"
     optional: bool = False

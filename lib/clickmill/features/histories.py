@@ -10,7 +10,7 @@ Shapes  E events, Q questions (a key and an instant)
 Units   instants and windows in microseconds
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -81,18 +81,19 @@ class Answers:
     histories: Histories
     questions: Questions
     end: Ints
+    _begins: dict[int, Ints] = field(default_factory=dict)
 
     def begin(self, window: int) -> Ints:
         """The place of the first event of the window; `end` where it holds none. Shapes (Q,)"""
-        return np.minimum(self.histories._at_or_after(self.questions, self.questions.at - window), self.end)
+        if window not in self._begins:
+            found = self.histories._at_or_after(self.questions, self.questions.at - window)
+            self._begins[window] = np.minimum(found, self.end)
+        return self._begins[window]
 
-    def sums(self, values: Ints, window: int) -> Ints:
-        """The sum of `values` (E,) over the window. Shapes (Q,)"""
-        return self._between(values, self.begin(window))
-
-    def _between(self, values: Ints, begin: Ints) -> Ints:
-        before = _before(values)
-        return before[self.end] - before[begin]
+    def sums(self, values: Ints | Flags, *windows: int) -> list[Ints]:
+        """The sum of `values` (E,) over each of the windows. Shapes (Q,) each"""
+        before = before_each(values)
+        return [before[self.end] - before[self.begin(window)] for window in windows]
 
     def distinct(self, codes: Ints, window: int) -> Ints:
         """How many different `codes` (E,) the window holds; a negative code is none. Shapes (Q,)
@@ -107,14 +108,14 @@ class Answers:
         begins[1:], ends[:-1] = ~goes_on, ~goes_on
         counted = np.zeros((2, len(codes)), np.int64)
         counted[0, by_code], counted[1, by_code] = begins & (code >= 0), ends & (code >= 0)
-        return _before(counted[0])[self.end] - _before(counted[1])[self.begin(window)]
+        return before_each(counted[0])[self.end] - before_each(counted[1])[self.begin(window)]
 
     def last(self, chosen: Flags, window: int, nth: int = 1) -> Ints:
         """The place of the latest chosen event of the window, or of the nth latest; -1 where there is none. Shapes (Q,)"""
         places = np.flatnonzero(chosen)
         if not len(places):
             return np.full(len(self.end), -1, np.int64)
-        rank = _before(chosen.astype(np.int64))[self.end] - nth
+        rank = before_each(chosen.astype(np.int64))[self.end] - nth
         found = np.where(rank >= 0, places[np.maximum(rank, 0)], -1)
         return np.where(found >= self.begin(window), found, -1)
 
@@ -138,7 +139,7 @@ class Answers:
             first, last = int(begin[here].min()), int(self.end[here].max())
             age = (self.histories.at[first:last] - one * grid) / half_life
             weight = np.where(age <= _GRID_HALF_LIVES, np.rint(np.exp2(np.minimum(age, _GRID_HALF_LIVES) + _FADING_BITS)), 0)
-            before = _before(values[first:last] * weight.astype(np.int64))
+            before = before_each(values[first:last] * weight.astype(np.int64))
             total = before[self.end[here] - first] - before[begin[here] - first]
             faded[here] = total * np.exp2(-(self.questions.at[here] - one * grid) / half_life - _FADING_BITS)
         return faded
@@ -161,6 +162,6 @@ def within(key: Ints, at: Ints, part: Ints, asked: Questions, asked_part: Ints) 
     return order, Histories(codes.astype(np.int64), at[order]), Questions(np.where(is_there, place, len(pairs)), asked.at)
 
 
-def _before(values: Ints) -> Ints:
+def before_each(values: Ints | Flags) -> Ints:
     """The sum of all values before each place, and of all behind the last. Shapes (E + 1,)"""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)])
