@@ -29,6 +29,8 @@ IDENTITIES = Table("clean.identities", ("site_id", "event_date", "visitor_id", "
 INTERACTIONS = Table("features.interactions", ("event_date", "site_id", "user_id", "user_id_kind", "item_id"))
 OUTCOMES = Table("features.outcomes", ("known_date", "site_id", "kind", "shown_date", "shown_event_id", "shown_item_pos"), "known_date")
 USER_DAYS = Table("features.user_days", ("known_date", "site_id", "user_id_kind", "user_id"), "known_date")
+ITEM_DAYS = Table("features.item_days", ("known_date", "site_id", "item_id"), "known_date")
+USER_ITEM_DAYS = Table("features.user_item_days", ("known_date", "site_id", "user_id_kind", "user_id", "item_id"), "known_date")
 
 IDS = Table("models.ids", ("entity", "site_id", "user_id_kind", "source_id"), "first_date", "append")
 ALS_FACTORS = Table("models.als_factors", ("as_of_date", "entity", "site_id", "user_id_kind", "source_id"), "as_of_date", "last_day")

@@ -7,6 +7,8 @@ from pyspark.sql import functions as F
 
 ACTS = ("impression", "click", "item_view", "search", "add_to_cart", "purchase")
 """The event types that are counted by themselves; `_act` is the place of one in this list, -1 for all others."""
+PLURALS = dict(zip(ACTS, ("impressions", "clicks", "item_views", "searches", "add_to_carts", "purchases"), strict=True))
+"""What many of them are called in the names of columns."""
 
 MONEY = 100
 """Values and prices are whole hundredths: sums of them are exact."""
@@ -31,10 +33,10 @@ def acts(events: DataFrame, key: Sequence[str], *, zone: str) -> DataFrame:
     local = F.from_utc_timestamp("event_at", of_days)
     return events.where(has_key).select(
         *key,
+        "known_date",
         F.unix_micros("known_at").alias("known_us"),
         (F.coalesce(F.array_position(types, F.col("event_type")), F.lit(0)) - 1).cast("int").alias("act"),
-        "item_id",
-        "category",
+        *(name for name in ("item_id", "category") if name not in key),
         _money(F.col("price")).alias("price"),
         _money(F.when(is_bought, F.col("price") * pieces)).alias("value"),
         of_days.alias("zone"),

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from clickmill.features.acts import ACTS, MONEY
+from clickmill.features.acts import ACTS, MONEY, PLURALS
 from clickmill.features.histories import NEVER, Answers, Flags, Floats, Histories, Ints, Questions, before_each
 
 SECOND = 1_000_000
@@ -22,8 +22,6 @@ FADING = {"1d": (DAY, 24 * DAY), "7d": (7 * DAY, HORIZON)}
 """Half-lives, each with the window that it needs."""
 LAST_ITEMS, LAST_CATEGORIES = 5, 3
 
-_PLURALS = {"impression": "impressions", "click": "clicks", "item_view": "item_views", "search": "searches"}
-_PLURALS |= {"add_to_cart": "add_to_carts", "purchase": "purchases"}
 _PARTS = [f"{days}_{part}" for days in ("weekday", "weekend") for part in ("night", "morning", "afternoon", "evening")]
 
 Columns = dict[str, pa.Array]
@@ -81,7 +79,7 @@ def known(acts: Acts, questions: Questions) -> Columns:
 
 
 def _counts(acts: Acts, told: Answers) -> dict[str, Ints]:
-    measures = {plural: acts.of(name) for name, plural in _PLURALS.items()}
+    measures = {plural: acts.of(name) for name, plural in PLURALS.items()}
     counts = {
         f"{name}_sum_{label}": total
         for name, values in measures.items()
@@ -159,14 +157,14 @@ def _habits(acts: Acts, told: Answers) -> Columns:
 
 def _fading(acts: Acts, told: Answers) -> Columns:
     return {
-        f"{_PLURALS[name]}_faded_{label}": pa.array(told.fading(acts.of(name).astype(np.int64), half_life, window))
+        f"{PLURALS[name]}_faded_{label}": pa.array(told.fading(acts.of(name).astype(np.int64), half_life, window))
         for name in ("click", "item_view", "add_to_cart", "purchase")
         for label, (half_life, window) in FADING.items()
     }
 
 
 def _silences(acts: Acts, told: Answers) -> Columns:
-    chosen = {f"since_{name}_s": acts.of(name) for name in _PLURALS} | {"since_any_s": np.ones(len(acts.key), bool)}
+    chosen = {f"since_{name}_s": acts.of(name) for name in PLURALS} | {"since_any_s": np.ones(len(acts.key), bool)}
     return {name: since(told, flags) for name, flags in chosen.items()}
 
 
