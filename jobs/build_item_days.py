@@ -7,12 +7,12 @@ from pyspark.sql import SparkSession
 
 from clickmill import job
 from clickmill.config import Config
-from clickmill.contracts.days import Days
+from clickmill.contracts.days import HORIZON_DAYS, Days
 from clickmill.contracts.tables import ITEM_DAYS, KNOWN_EVENTS
-from clickmill.features import known_days, known_user
+from clickmill.features import known_days
 from clickmill.job import Inputs, Outputs
 
-READS = (KNOWN_EVENTS.recent(known_user.HORIZON_DAYS - 1),)
+READS = (KNOWN_EVENTS.recent(HORIZON_DAYS - 1),)
 WRITES = (ITEM_DAYS,)
 CONFIG = ("shop",)
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
+from itertools import takewhile
 from typing import Protocol
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -30,6 +31,7 @@ class Inputs(dict[Table, DataFrame]):
     days      the days of the run
     conf      the config, for `check()` of a job
     versions  Delta version of each table that was read
+    last_days  of each table that was read the last day up to which, from the first day of the run on, none is missing
     before_split  rows that the job split by the rules of a table, from before the split: the gate counts on a sample of them
     """
 
@@ -39,6 +41,7 @@ class Inputs(dict[Table, DataFrame]):
         self.days = days
         self.conf = conf
         self.versions: dict[str, int] = {}
+        self.last_days: dict[Table, date] = {}
         self.before_split: dict[Table, DataFrame] = {}
         self._kept: list[DataFrame] = []
 
@@ -91,7 +94,7 @@ def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: 
     """
     inputs = Inputs(run_id, days, conf)
     # A window without its last day would pass for one in which nothing happened on it.
-    needed = {"same": list(days), "landed": list(days), "recent": list(days), "window": [days.last]}
+    needed = {"same": list(days), "landed": list(days), "around": list(days), "window": [days.last]}
     for read in reads:
         table = read.table
         admitted = ledger.admitted(table)
@@ -101,6 +104,8 @@ def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: 
         if missing:
             raise BadData(f"{table.name}: day {missing[0]} is not there yet; run the job that writes it first")
         inputs.versions[table.name] = ledger.version(table)
+        there = takewhile(admitted.__contains__, days.widened(ahead=max(0, (window.last - days.last).days)))
+        inputs.last_days[table] = max(there, default=days.first - timedelta(days=1))
         inputs[table] = lake.read(table, inputs.versions[table.name]).where(_is_wanted(str(table.day), wanted, window))
     return inputs
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pyspark.sql.types import NumericType
 
 from clickmill.contracts import given
+from clickmill.contracts.days import HORIZON_DAYS, RATE_DAYS
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.contracts.tables import EVENTS, RAW_EVENTS
 
@@ -144,6 +145,24 @@ class Outcomes(_Section):
     conversion_days: Count
 
 
+class Rates(_Section):
+    step_s: Annotated[int, Field(ge=1, le=86_400)]
+    prior_answer_rate: Annotated[float, Field(gt=0, lt=1)]
+    prior_conversion_rate: Annotated[float, Field(gt=0, lt=1)]
+    prior_weight: Annotated[float, Field(gt=0)]
+
+    @field_validator("step_s")
+    @classmethod
+    def _part_of_a_day(cls, step_s: int) -> int:
+        if 86_400 % step_s:
+            raise ValueError(f"{step_s} seconds do not divide a day")
+        return step_s
+
+
+class Ctr(_Section):
+    label_wait_days: Annotated[int, Field(ge=1, le=60)]
+
+
 class Models(_Section):
     window_days: Count
     half_life_days: Count
@@ -196,6 +215,8 @@ class Sections(_Section):
     sessions: Sessions
     interactions: Interactions
     outcomes: Outcomes
+    rates: Rates
+    ctr: Ctr
     models: Models
     candidates: Candidates
     evaluation: Evaluation
@@ -207,6 +228,16 @@ class Sections(_Section):
         """Days before an outcome became known in which what was shown became known, if it is within the windows."""
         one, day_s = self.outcomes, 86_400
         return one.conversion_days + -(-one.answer_window_s // day_s) + 2 * self.clean.lateness_days + 1
+
+    @property
+    def rate_days(self) -> int:
+        """Days before an impression became known whose outcomes may be in its rates: it may have been shown long before."""
+        return RATE_DAYS + self.clean.known_days + 1
+
+    @property
+    def past_days(self) -> int:
+        """Days before an impression became known whose events may be in its past: it may have been shown long before."""
+        return HORIZON_DAYS + self.clean.known_days + 1
 
     def hash_of(self, *sections: str) -> str:
         """Hash of the named sections: what a job's result depends on, and nothing else."""

@@ -7,6 +7,12 @@ from datetime import date, timedelta
 EARLIEST, LATEST = date(1990, 1, 1), date(2100, 1, 1)
 """Between these lie the days of a shop on the web; an earlier time is a number that was cut off, or one in another unit."""
 
+HORIZON_DAYS = 90
+"""Days that features of time look back: nothing older counts anywhere, so rows are the same whatever else of the past was read."""
+
+RATE_DAYS = 28
+"""Days that smoothed rates look back."""
+
 
 @dataclass(frozen=True)
 class Days:

@@ -86,7 +86,11 @@ class Table:
 
     def recent(self, days: Span) -> "Read":
         """Each day of the run, which must be there, and the `days` days before it."""
-        return Read(self, back=days, kind="recent")
+        return Read(self, back=days, kind="around")
+
+    def around(self, back: Span, ahead: Span) -> "Read":
+        """Each day of the run, which must be there, the `back` days before it, and the `ahead` days after it that are there."""
+        return Read(self, back=back, ahead=ahead, kind="around")
 
     def window(self, days: Span) -> "Read":
         """The `days` days that end with the last day of the run. Where that one is not there the run stops."""
@@ -112,7 +116,7 @@ class Read:
     same     the days of the run
     earlier  from `back` days before the first day to the day before the last
     landed   from one day before the first day to `ahead` days after the last
-    recent   from `back` days before the first day to the last
+    around   from `back` days before the first day to `ahead` days after the last
     window   the `back` days that end with the last day of the run
     history  every day up to the last day of the run
     before   every day before the first day of the run
@@ -122,5 +126,5 @@ class Read:
     table: Table
     back: Span = 0
     ahead: Span = 0
-    kind: Literal["same", "earlier", "landed", "recent", "window", "history", "before", "whole"] = "same"
+    kind: Literal["same", "earlier", "landed", "around", "window", "history", "before", "whole"] = "same"
     optional: bool = False

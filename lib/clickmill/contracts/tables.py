@@ -31,6 +31,7 @@ OUTCOMES = Table("features.outcomes", ("known_date", "site_id", "kind", "shown_d
 USER_DAYS = Table("features.user_days", ("known_date", "site_id", "user_id_kind", "user_id"), "known_date")
 ITEM_DAYS = Table("features.item_days", ("known_date", "site_id", "item_id"), "known_date")
 USER_ITEM_DAYS = Table("features.user_item_days", ("known_date", "site_id", "user_id_kind", "user_id", "item_id"), "known_date")
+CTR_ROWS = Table("features.ctr_rows", ("known_date", "site_id", "event_date", "event_id", "item_pos"), "known_date")
 
 IDS = Table("models.ids", ("entity", "site_id", "user_id_kind", "source_id"), "first_date", "append")
 ALS_FACTORS = Table("models.als_factors", ("as_of_date", "entity", "site_id", "user_id_kind", "source_id"), "as_of_date", "last_day")

@@ -15,8 +15,8 @@ MONEY = 100
 _MOST_MONEY = 10**15  # hundredths; more than any rule of clean.events lets through
 
 
-def acts(events: DataFrame, key: Sequence[str], *, zone: str) -> DataFrame:
-    """The columns that kernels read, of the events that have a key.
+def acts(events: DataFrame, key: Sequence[str], *, zone: str, more: Sequence[str] = ()) -> DataFrame:
+    """The columns that kernels read, of the events that have a key, and `more` that they hand on.
 
     Grain   one row per row of `events` whose key columns are all there: the key, known_us, act, item_id, category, price and
             value (hundredths of the event's currency, which is not converted; 0 where unknown), zone of its days, hour_of_week
@@ -44,6 +44,7 @@ def acts(events: DataFrame, key: Sequence[str], *, zone: str) -> DataFrame:
         "event_date",
         "event_id",
         "item_pos",
+        *more,
     )
 
 

@@ -15,14 +15,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
-from clickmill.contracts.days import Days
+from clickmill.contracts.days import HORIZON_DAYS, Days
 from clickmill.contracts.events import USER
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ITEM_DAYS, USER_ITEM_DAYS
 from clickmill.features.acts import ACTS, MONEY, PLURALS, acts
 from clickmill.features.blocks import by_key
 from clickmill.features.histories import Answers, Histories, Ints, Questions
-from clickmill.features.known_user import HORIZON_DAYS, Columns, divided
+from clickmill.features.known_user import Columns, divided
 
 _ITEM = ("site_id", "item_id")
 _COUNTED = ("impression", "click", "item_view", "add_to_cart", "purchase")

@@ -9,15 +9,14 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from clickmill.contracts.days import HORIZON_DAYS
 from clickmill.features.acts import ACTS, MONEY, PLURALS
 from clickmill.features.histories import NEVER, Answers, Flags, Floats, Histories, Ints, Questions, before_each
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 WINDOWS = {"1d": DAY, "7d": 7 * DAY, "28d": 28 * DAY, "90d": 90 * DAY}
-HORIZON_DAYS = 90
 HORIZON = HORIZON_DAYS * DAY
-"""Nothing older counts anywhere: the same rows whatever else of the past was read."""
 FADING = {"1d": (DAY, 24 * DAY), "7d": (7 * DAY, HORIZON)}
 """Half-lives, each with the window that it needs."""
 LAST_ITEMS, LAST_CATEGORIES = 5, 3
