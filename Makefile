@@ -25,6 +25,7 @@ bench: setup ## speed and growth of cleaning and of every job, memory, the gate,
 	@$(IN_ENV) .venv/bin/python -m benchmarks.growth
 	@$(IN_ENV) .venv/bin/python -m benchmarks.stages
 	@$(IN_ENV) .venv/bin/python -m benchmarks.memory
+	@$(IN_ENV) .venv/bin/python -m benchmarks.rolling
 	@$(IN_ENV) .venv/bin/python -m benchmarks.gate
 	@$(IN_ENV) .venv/bin/python -m benchmarks.races
 	@$(IN_ENV) .venv/bin/python -m benchmarks.start

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from typer.exceptions import TyperException
 
 import clickmill
-from clickmill import config, execution, flow, log, session, terminal
+from clickmill import config, execution, flow, log, river, session, terminal
 from clickmill.config import Config
 from clickmill.contracts import given
 from clickmill.contracts.days import EARLIEST, LATEST, Days
@@ -165,6 +165,7 @@ def perform(job: Job, env: str, days: Days, changes: dict[str, Any], *, run_id: 
 def bring(jobs: Sequence[Job], env: str, days: Days, changes: dict[str, Any], *, dry_run: bool = False) -> None:
     """Bring some days through several jobs, each as far as it is due, and show what each did and what is left to do."""
     with _begun("flow", jobs, env, changes, dry_run=dry_run) as (spark, conf, progress):
+        jobs = river.that_make(conf.run.makes, jobs)
         if dry_run:
             ledger = Ledger(Lake(spark, conf.lake.root))
             for job in jobs:

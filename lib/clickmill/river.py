@@ -1,7 +1,7 @@
 """The river, derived: jobs are found in jobs/, their order and picture come from READS and WRITES."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from types import ModuleType
@@ -53,6 +53,19 @@ def flow(source: str | None) -> list[Job]:
     """
     brings = config.source(source).table if source else None
     return [one for one in jobs().values() if getattr(one, "TAKES", brings) == brings]
+
+
+def that_make(makes: Sequence[str], some: Sequence[Job]) -> list[Job]:
+    """Of some jobs those that write the tables, or what these are made of; all of them where no table is named."""
+    writers = writers_of(jobs())
+    needed: set[str] = set()
+    todo = [writers[name] for name in makes]
+    while todo:
+        name = todo.pop()
+        if name not in needed:
+            needed.add(name)
+            todo += _upstream(name, jobs()[name], writers)
+    return [one for one in some if not makes or any(one is jobs()[name] for name in needed)]
 
 
 def writers_of(found: dict[str, Job]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pyspark.sql.types import NumericType
 from clickmill.contracts import given
 from clickmill.contracts.days import HORIZON_DAYS, RATE_DAYS
 from clickmill.contracts.events import EVENT_TYPES
-from clickmill.contracts.tables import EVENTS, RAW_EVENTS
+from clickmill.contracts.tables import ALL, EVENTS, RAW_EVENTS
 
 # The shortest day of a zone has 23 hours. A window that is no longer reaches over one midnight, never over two, so the
 # state of a day comes from that day alone.
@@ -56,7 +56,17 @@ class Landing(_Section):
 class Run(_Section):
     slice_days: Count
     settle_days: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)]
+    makes: Annotated[tuple[str, ...], Field(strict=False)]
     log_folder: str
+
+    @field_validator("makes")
+    @classmethod
+    def _tables(cls, makes: tuple[str, ...]) -> tuple[str, ...]:
+        made = [table.name for table in ALL if table.layer != "ops"]
+        unknown = [name for name in makes if name not in made]
+        if unknown:
+            raise ValueError(f"no job makes {unknown[0]}; there are {', '.join(made)}")
+        return makes
 
 
 class Clean(_Section):
@@ -160,7 +170,12 @@ class Rates(_Section):
 
 
 class Ctr(_Section):
+    vocabulary_min_rows: Count
     label_wait_days: Annotated[int, Field(ge=1, le=60)]
+
+
+class Intent(_Section):
+    within_days: Annotated[int, Field(ge=1, le=90)]
 
 
 class Models(_Section):
@@ -217,6 +232,7 @@ class Sections(_Section):
     outcomes: Outcomes
     rates: Rates
     ctr: Ctr
+    intent: Intent
     models: Models
     candidates: Candidates
     evaluation: Evaluation
@@ -238,6 +254,11 @@ class Sections(_Section):
     def past_days(self) -> int:
         """Days before an impression became known whose events may be in its past: it may have been shown long before."""
         return HORIZON_DAYS + self.clean.known_days + 1
+
+    @property
+    def intent_days(self) -> int:
+        """Days before a label is final that its row looks back: those of the label, and those before them."""
+        return self.intent.within_days + HORIZON_DAYS
 
     def hash_of(self, *sections: str) -> str:
         """Hash of the named sections: what a job's result depends on, and nothing else."""

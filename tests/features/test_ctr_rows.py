@@ -52,7 +52,8 @@ def pairs(acts: list[Row], shown: Row) -> dict[str, Any]:
         for label, days in slow.DAYS.items():
             row[f"user_item_{plural}_sum_{label}"] = len(slow.within(with_item, instant, days))
             row[f"user_category_{plural}_sum_{label}"] = len(slow.within(with_category, instant, days))
-        row[f"user_item_since_{kind}_s"] = (instant - with_item[-1]["known_at"]).total_seconds() if with_item else None
+        for name, mine in (("item", with_item), ("category", with_category)):
+            row[f"user_{name}_since_{kind}_s"] = (instant - mine[-1]["known_at"]).total_seconds() if mine else None
     views = sum(one["event_type"] == "item_view" for one in seen)
     row["user_category_item_views_share_90d"] = slow.by(row["user_category_item_views_sum_90d"], views)
     same_hour = [one for one in seen if (one["event_at"].weekday(), one["event_at"].hour) == (instant.weekday(), instant.hour)]
@@ -73,20 +74,21 @@ def test_every_column_of_the_user_is_what_a_slow_reading_of_the_past_finds(spark
             assert told[one["event_id"]][name] == pytest.approx(expected[name], abs=1e-6), (one["event_id"], name)
 
 
-def test_nothing_of_the_impression_itself_and_nothing_of_its_own_instant_is_in_its_columns(spark: SparkSession) -> None:
+def test_nothing_of_the_impression_itself_nor_of_its_own_instant_is_in_its_columns_and_the_item_is_known_by_the_day_before(spark) -> None:
     shown = act("impression", "m1", "10:00", price=Decimal("2.50"), category="c", placement="home", position=1)
     beside = act("click", "c0", "10:00", item_id="i2", category="c")
     before = act("item_view", "v0", "09:59:59.999999", item_id="i2", category="c", price=Decimal(5))
-    row = made(spark, [shown, beside, before])["m1"]
+    of_item = [act("item_view", "v1", "09:00", visitor="b"), act("item_view", "v2", "2024-05-15 23:59", visitor="b")]
+    nobody = [act("impression", f"n{n}", f"1{n}:00", visitor=None, item_id="i3") for n in range(3)]
+    told = made(spark, [shown, beside, before, *of_item, *nobody, act("click", "c1", "09:00", visitor=None)])
+    row = told["m1"]
     assert (row["user_impressions_sum_90d"], row["user_clicks_sum_90d"], row["user_item_views_sum_90d"]) == (0, 0, 1)
     assert (row["item_answer_rate"], row["position_answer_rate"], row["item_impressions_sum_1d"]) == (0.1, 0.1, 0)
     assert (row["price"], row["price_to_viewed_mean"], row["hour"], row["weekday"]) == (2.5, 0.5, 10, 4)
-
-
-def test_the_item_is_known_by_the_end_of_the_day_before(spark: SparkSession) -> None:
-    acts = [act("impression", "m1", "10:00"), act("item_view", "v1", "09:00"), act("item_view", "v2", "2024-05-15 23:59")]
-    row = made(spark, acts)["m1"]
     assert (row["item_item_views_sum_7d"], row["item_days_since_item_views"], row["item_days_since_clicks"]) == (1, 0, None)
+    # Users without a name have no past, and are not lost.
+    unnamed = [told[f"n{n}"] for n in range(3)]
+    assert {(one["user_id"], one["user_id_kind"], one["user_impressions_sum_90d"]) for one in unnamed} == {(None, None, 0)}
 
 
 def test_a_label_is_final_when_its_days_are_over_and_null_until_then(spark: SparkSession) -> None:
@@ -100,13 +102,6 @@ def test_a_label_is_final_when_its_days_are_over_and_null_until_then(spark: Spar
     assert [told[f"m{n}"]["answered"] for n in range(4)] == [True, True, False, False]
     assert told["m3"]["label_known_at"] == at("2024-05-17 13:00")
     assert {row["answered"] for row in made(spark, acts, last_day=DAY).values()} == {None}
-
-
-def test_users_without_a_name_have_no_past_and_are_not_lost(spark: SparkSession) -> None:
-    acts = [act("impression", f"m{n}", f"1{n}:00", visitor=None) for n in range(3)]
-    told = made(spark, [*acts, act("click", "c1", "09:00", visitor=None)])
-    assert {(row["user_id"], row["user_id_kind"], row["user_impressions_sum_90d"]) for row in told.values()} == {(None, None, 0)}
-    assert len(told) == 3
 
 
 def canaries(acts: list[Row], instant: datetime) -> list[Row]:
@@ -136,7 +131,7 @@ def test_no_column_at_or_before_an_instant_moves_with_anything_known_from_it_on(
 
 
 def test_days_made_one_by_one_with_what_is_known_by_their_ends_are_those_made_at_once(spark: SparkSession) -> None:
-    acts, days = acts_by_lot(5, PAST, DAY), Days(DAY - timedelta(days=2), DAY)
+    acts, days = acts_by_lot(5, PAST, DAY), Days(DAY - timedelta(days=1), DAY)
     at_once = made(spark, acts, days)
     one_by_one: dict[str, dict[str, Any]] = {}
     for day in sorted(days, reverse=True):

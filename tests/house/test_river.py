@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from clickmill import config, river
+from clickmill import config, execution, river
 from clickmill.contracts import resources
+from clickmill.contracts.errors import UsageError
 from clickmill.contracts.tables import ALL
 
 TOP = Path(__file__).resolve().parents[2]
@@ -58,6 +59,18 @@ def test_a_table_is_found_by_its_name_alone(table) -> None:
         assert column["metadata"]["personal"] in ("direct", "linked", "none")
     if table.layer != "ops":
         assert json.loads(resources.text(table.suite_path))["table"] == table.name
+
+
+def test_a_flow_that_shall_make_some_tables_makes_what_these_are_made_of_and_nothing_else() -> None:
+    def names(*makes: str) -> list[str]:
+        return [execution.name_of(one) for one in river.that_make(makes, river.flow("events_jsonl"))]
+
+    assert names("features.item_days", "clean.sessions") == [
+        *("ingest_events", "find_bots", "find_known_events", "find_value_ranges", "build_item_days", "clean_events", "build_sessions")
+    ]
+    assert names() == [execution.name_of(one) for one in river.flow("events_jsonl")]
+    with pytest.raises(UsageError, match=r"run.makes: .*no job makes features.item_day;"):
+        config.load("test", {"run.makes": ["features.item_day"]})
 
 
 def test_the_picture_names_every_job_and_every_table() -> None:

@@ -10,7 +10,8 @@ from pyspark.sql import Row, SparkSession
 from builders import DAY, NEXT_DAY, frame
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import IDS, INTERACTIONS
-from clickmill.models.ids import LARGEST, new_ids
+from clickmill.models.ids import new_ids
+from clickmill.models.numbers import LARGEST
 from models.rows import interaction
 
 LONG_IDS = ["1515915625519388267", "1515915625519388268", "17850.0"]

@@ -32,8 +32,12 @@ USER_DAYS = Table("features.user_days", ("known_date", "site_id", "user_id_kind"
 ITEM_DAYS = Table("features.item_days", ("known_date", "site_id", "item_id"), "known_date")
 USER_ITEM_DAYS = Table("features.user_item_days", ("known_date", "site_id", "user_id_kind", "user_id", "item_id"), "known_date")
 CTR_ROWS = Table("features.ctr_rows", ("known_date", "site_id", "event_date", "event_id", "item_pos"), "known_date")
+PURCHASE_INTENT_ROWS = Table(
+    "features.purchase_intent_rows", ("label_date", "site_id", "user_id_kind", "user_id", "category"), "label_date"
+)
 
 IDS = Table("models.ids", ("entity", "site_id", "user_id_kind", "source_id"), "first_date", "append")
+VOCABULARIES = Table("models.vocabularies", ("vocabulary", "site_id", "value"), "first_date", "append")
 ALS_FACTORS = Table("models.als_factors", ("as_of_date", "entity", "site_id", "user_id_kind", "source_id"), "as_of_date", "last_day")
 CANDIDATES = Table("models.candidates", ("as_of_date", "site_id", "user_id_kind", "user_id", "source", "item_id"), "as_of_date", "last_day")
 ITEM_NEIGHBOURS = Table("models.item_neighbours", ("as_of_date", "site_id", "item_id", "neighbour_rank"), "as_of_date", "last_day")
