@@ -11,7 +11,7 @@ from builders import DAY, at, frame
 from clickmill.contracts.days import Days
 from clickmill.contracts.events import USER
 from clickmill.contracts.tables import KNOWN_EVENTS, USER_DAYS
-from clickmill.features import blocks, user_days
+from clickmill.features import user_days
 from features import slow
 from features.acts import Row, act, acts_by_lot
 
@@ -84,20 +84,6 @@ def test_a_user_is_told_of_until_90_days_after_the_last_act(spark: SparkSession)
     one = act("purchase", "p1", "2024-02-16 00:00", price=Decimal(5))
     for day, is_there in ((date(2024, 5, 15), True), (date(2024, 5, 16), False)):
         assert bool(found(spark, [one], Days(day, day))) == is_there, day
-
-
-def test_blocks_cut_where_the_key_changes_and_never_inside_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    import pyarrow as pa  # type: ignore[import-untyped]
-
-    monkeypatch.setattr(blocks, "ROWS_A_BLOCK", 4)
-    keys = ["a", "a", "b", "c", "c", "c", "c", "c", "c", "c", "c", "d", "e"]
-    rows = pa.table({"k": keys, "one": ["x"] * len(keys)})
-    cut = [(table["k"].to_pylist(), key.tolist()) for table, key in blocks.blocks(rows.to_batches(max_chunksize=3), ("one", "k"))]
-    assert [name for names, _ in cut for name in names] == keys
-    assert [sorted(set(names)) for names, _ in cut] == [["a", "b"], ["c"], ["d", "e"]] or len(cut) > 1
-    for names, key in cut:
-        assert len(set(names)) == len(set(key))
-    assert len({name for names, _ in cut for name in set(names)}) == sum(len(set(names)) for names, _ in cut)
 
 
 def test_the_key_of_the_table_is_a_user_and_a_day() -> None:
