@@ -5,12 +5,12 @@ The label of an impression is final `ctr.label_wait_days` days after it; until t
 
 from clickmill import job
 from clickmill.contracts.tables import CTR_ROWS, ITEM_DAYS, KNOWN_EVENTS, OUTCOMES
-from clickmill.features import ctr_rows, rates
+from clickmill.features import ctr_rows, known_days, rates
 
 READS = (
     KNOWN_EVENTS.recent("past_days"),
     OUTCOMES.around("rate_days", "ctr.label_wait_days"),
-    ITEM_DAYS.days_back("clean.known_days"),
+    ITEM_DAYS.days_back("past_days"),
 )
 WRITES = (CTR_ROWS,)
 CONFIG = ("clean", "ctr", "outcomes", "rates", "shop")
@@ -23,7 +23,8 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     mine = ctr_rows.impressions(events, days, shown=shown)
     asked = mine.withColumn("step", steps.step(mine.event_at))
     states = inputs.keep(rates.states(changes, asked, steps, days.widened(back=conf.clean.known_days)))
-    rows = ctr_rows.ctr_rows(events, rates.rates(asked, states, steps), inputs[ITEM_DAYS], days, shown=shown, zone=zone)
+    items = known_days.items_before(inputs[ITEM_DAYS], mine.select("site_id", "item_id", "event_date").dropna().distinct())
+    rows = ctr_rows.ctr_rows(events, rates.rates(asked, states, steps), items, days, shown=shown, zone=zone)
     last_day, wait = inputs.last_days[OUTCOMES], conf.ctr.label_wait_days
     return {CTR_ROWS: ctr_rows.with_label(rows, outcomes, label_wait_days=wait, last_day=last_day, zone=zone)}
 

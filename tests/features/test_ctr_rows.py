@@ -30,8 +30,9 @@ def made(spark: SparkSession, acts: list[Row], days: Days = TODAY, last_day: dat
     acts = [one for one in acts if one["known_date"] <= last_day]
     events = frame(spark, KNOWN_EVENTS, acts).cache()
     came = outcomes.outcomes(events, Days(PAST, last_day), RULES).cache()
-    items = known_days.item_days(events, Days(days.first - timedelta(days=6), days.last), zone="UTC")
+    of_days = known_days.item_days(events, Days(PAST, days.last), zone="UTC")
     mine = ctr_rows.impressions(events, days, shown="impression")
+    items = known_days.items_before(of_days, mine.select("site_id", "item_id", "event_date").dropna().distinct())
     counted = rates.changes(events.where("event_type = 'impression'"), came, STEPS, answer_window_s=1800)
     asked = mine.withColumn("step", STEPS.step(F.col("event_at")))
     states = rates.states(counted, asked, STEPS, days.widened(back=5)).cache()

@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from builders import DAY, frame
 from clickmill.contracts.days import Days
+from clickmill.contracts.local import local_frame
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import ITEM_DAYS, KNOWN_EVENTS, USER_ITEM_DAYS
 from clickmill.features import known_days
@@ -45,6 +46,8 @@ def slowly(acts: list[Row], day: date) -> dict[str, Any]:
     row["cart_rate_28d"] = slow.by(count["add_to_carts_sum_28d"], count["item_views_sum_28d"])
     row["purchase_rate_28d"] = slow.by(count["purchases_sum_28d"], count["item_views_sum_28d"])
     row["item_views_trend"] = slow.by(count["item_views_sum_7d"] / 7, count["item_views_sum_28d"] / 28)
+    today = [float(one["price"]) for one in of_last["1d"] if one["price"]]
+    row |= {"price_sum_1d": sum(today), "priced_sum_1d": len(today)}
     row["price_mean_28d"] = slow.mean([float(one["price"]) for one in of_last["28d"] if one["price"]])
     for kind in ("click", "item_view", "purchase"):
         ages = [(day - one["known_date"]).days for one in of_last["90d"] if one["event_type"] == kind]
@@ -64,7 +67,7 @@ def test_every_column_is_what_a_slow_reading_finds(spark: SparkSession, table: T
     for key, mine in by_key.items():
         for day in DAYS:
             ages = [(day - one["known_date"]).days for one in mine]
-            if (0 in ages) if table == USER_ITEM_DAYS else any(0 <= age < 90 for age in ages):
+            if 0 in ages:
                 expected[day, *key] = slowly(mine, day) | dict(zip(table.key, (day, *key), strict=True))
     told = found(spark, acts, table)
     assert set(told) == set(expected)
@@ -75,13 +78,23 @@ def test_every_column_is_what_a_slow_reading_finds(spark: SparkSession, table: T
 
 
 @both
-def test_days_may_be_run_one_by_one_and_nothing_known_later_moves_one(
-    spark: SparkSession, table: Table, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_days_may_be_run_one_by_one_and_nothing_known_later_moves_one(spark: SparkSession, table: Table) -> None:
     acts = acts_by_lot(6, PAST, DAYS.last)
     at_once = found(spark, acts, table)
-    monkeypatch.setattr(known_days, "_QUESTIONS_AT_ONCE", 1)
     first = [one for one in acts if one["known_date"] <= DAYS.first]
     one_by_one = found(spark, first, table, Days(DAYS.first, DAYS.first))
     one_by_one |= found(spark, acts, table, Days(DAYS.first + timedelta(days=1), DAYS.last))
     assert one_by_one == at_once
+
+
+def test_what_is_known_of_an_item_before_a_day_is_told_of_any_day_from_the_days_that_it_has(spark: SparkSession) -> None:
+    acts = acts_by_lot(7, PAST, DAYS.last)
+    of_days = known_days.item_days(frame(spark, KNOWN_EVENTS, acts), Days(PAST, DAYS.last), zone="UTC")
+    asked = [("shop", item, day + timedelta(days=1)) for item in ("i1", "i2", "new") for day in DAYS]
+    rows = known_days.items_before(of_days, local_frame(spark, asked, "site_id string, item_id string, event_date date")).collect()
+    told = {(row.item_id, row.event_date): row.asDict() for row in rows}
+    assert len(rows) == len(asked)
+    for _, item, day in asked:
+        mine = [one for one in acts if one["item_id"] == item]
+        for name, value in slowly(mine, day - timedelta(days=1)).items():
+            assert told[item, day][name] == pytest.approx(value, abs=1e-6), (item, day, name)

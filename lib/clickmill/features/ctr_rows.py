@@ -30,10 +30,10 @@ _HANDED_ON = (
 )
 _OF_SHOWN = ("shown_at", "hour", "weekday", "price", "price_to_viewed_mean")
 _CONTEXT = ("campaign_id", "placement", "position", "propensity", "device", "country", "known_at", "event_at")
-_OF_ITEM = tuple(name for name in ITEM_DAYS.columns if name not in ITEM_DAYS.key)
+_OF_ITEM = tuple(name for name in ITEM_DAYS.columns if f"item_{name}" in CTR_ROWS.columns)
 
 
-def ctr_rows(events: DataFrame, rates: DataFrame, item_days: DataFrame, days: Days, *, shown: str, zone: str) -> DataFrame:
+def ctr_rows(events: DataFrame, rates: DataFrame, items: DataFrame, days: Days, *, shown: str, zone: str) -> DataFrame:
     """Say of every impression that became known on the days of a run what was known strictly before it was shown.
 
     What became known at the very instant at which it was shown is not known before it. The user is known to the instant,
@@ -41,7 +41,8 @@ def ctr_rows(events: DataFrame, rates: DataFrame, item_days: DataFrame, days: Da
 
     Grain   one row per impression (site_id, event_date, event_id, item_pos); without its label
     Needs   events: clean.known_events of the days and of the 90 before the first; rates: those of
-            these impressions (rates.py); item_days: features.item_days from the day before the first
+            these impressions (rates.py); items: what was known of their items before the
+            days on which they were shown (known_days.py)
     Ties    acts of the same instant by event day, event id and place in its list
     """
     mine = impressions(events, days, shown=shown)
@@ -55,7 +56,7 @@ def ctr_rows(events: DataFrame, rates: DataFrame, item_days: DataFrame, days: Da
     asked = acts(named, USER, zone=zone, more=_CONTEXT).withColumn("asked_us", F.unix_micros("event_at"))
     told = acts(events, USER, zone=zone).unionByName(asked, allowMissingColumns=True)
     known = by_key(told, USER, ORDER, _answered, _known_schema())
-    return _with_item(known.join(rates, on=list(IMPRESSION), how="left"), item_days)
+    return _with_item(known.join(rates, on=list(IMPRESSION), how="left"), items)
 
 
 def impressions(events: DataFrame, days: Days, *, shown: str) -> DataFrame:
@@ -86,14 +87,12 @@ def with_label(rows: DataFrame, outcomes: DataFrame, *, label_wait_days: int, la
     return conform(joined.withColumns({"label_known_at": final_at, "answered": F.when(is_final, answered)}), CTR_ROWS)
 
 
-def _with_item(rows: DataFrame, item_days: DataFrame) -> DataFrame:
-    """Add what was known of the item at the end of the day before the impression became known, or was shown."""
-    named = item_days.select(
-        "site_id", "item_id", F.date_add("known_date", 1).alias("event_date"), *(F.col(n).alias(f"item_{n}") for n in _OF_ITEM)
-    )
+def _with_item(rows: DataFrame, items: DataFrame) -> DataFrame:
+    """Add what was known of the item at the end of the day before the one on which it was shown."""
+    named = items.select("site_id", "item_id", "event_date", *(F.col(name).alias(f"item_{name}") for name in _OF_ITEM))
     joined = rows.join(named, on=["site_id", "item_id", "event_date"], how="left")
-    is_count = {field.name for field in ITEM_DAYS.schema.fields if not field.nullable}
-    return joined.withColumns({f"item_{n}": F.coalesce(f"item_{n}", F.lit(0)) for n in _OF_ITEM if n in is_count})
+    counts = [field.name for field in ITEM_DAYS.schema.fields if not field.nullable and field.name in _OF_ITEM]
+    return joined.withColumns({f"item_{name}": F.coalesce(f"item_{name}", F.lit(0)) for name in counts})
 
 
 def _answered(table: pa.Table, key: Ints) -> Iterator[pa.Table]:

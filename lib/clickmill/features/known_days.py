@@ -28,16 +28,15 @@ _ITEM = ("site_id", "item_id")
 _COUNTED = ("impression", "click", "item_view", "add_to_cart", "purchase")
 _WINDOWS = {"1d": 1, "7d": 7, "28d": 28, "90d": HORIZON_DAYS}
 _HALF_LIFE_DAYS = 7
-_QUESTIONS_AT_ONCE = 200_000
 
 
 def item_days(events: DataFrame, days: Days, *, zone: str) -> DataFrame:
-    """Say at the end of each day what is known of every item of which anything became known in the 90 days before.
+    """Say what is known of an item at the end of each day on which something became known of it.
 
     Grain   one row per (known_date, site_id, item_id)
     Needs   clean.known_events of the days, and of the 89 days before the first
     """
-    return _known(events, ITEM_DAYS, _ITEM, days, zone=zone, is_sparse=False)
+    return _of_own_days(events, ITEM_DAYS, _ITEM, days, zone=zone)
 
 
 def user_item_days(events: DataFrame, days: Days, *, zone: str) -> DataFrame:
@@ -46,15 +45,47 @@ def user_item_days(events: DataFrame, days: Days, *, zone: str) -> DataFrame:
     Grain   one row per (known_date, site_id, user_id_kind, user_id, item_id)
     Needs   clean.known_events of the days, and of the 89 days before the first
     """
-    return _known(events, USER_ITEM_DAYS, (*USER, "item_id"), days, zone=zone, is_sparse=True)
+    return _of_own_days(events, USER_ITEM_DAYS, (*USER, "item_id"), days, zone=zone)
 
 
-def _known(events: DataFrame, table: Table, key: Sequence[str], days: Days, *, zone: str, is_sparse: bool) -> DataFrame:
-    wanted = [(day - date(1970, 1, 1)).days for day in days]
-    facts = _facts(acts(events, key, zone=zone), key)
-    answer = _of_own_days if is_sparse else _of_all_days
-    rows = by_key(facts, key, ("day",), lambda rows, code: answer(rows, code, key, wanted), table.schema)
-    return conform(rows, table)
+def items_before(item_days: DataFrame, asked: DataFrame) -> DataFrame:
+    """Say what was known of items at the ends of the days before some others, whether anything became known of them then or not.
+
+    Grain   one row per row of `asked`: (site_id, item_id, event_date), none of them twice; with the columns of an item
+    Needs   features.item_days of the 90 days before each of these days
+    """
+    facts = item_days.select(
+        *_ITEM,
+        F.unix_date("known_date").cast("long").alias("day"),
+        *(F.col(f"{PLURALS[name]}_sum_1d").alias(PLURALS[name]) for name in _COUNTED),
+        *(
+            F.rint(F.col(f"{name}_1d") * MONEY).cast("long").alias(of)
+            for name, of in (("purchase_value_sum", "value"), ("price_sum", "price"))
+        ),
+        F.col("priced_sum_1d").alias("priced"),
+        F.lit(False).alias("is_asked"),
+    )
+    day_before = (F.unix_date("event_date") - 1).cast("long").alias("day")
+    wanted = asked.select(*_ITEM, day_before, F.lit(True).alias("is_asked"))
+    rows = facts.unionByName(wanted, allowMissingColumns=True)
+    answered = by_key(rows, _ITEM, ("day", "is_asked"), _at_asked, ITEM_DAYS.schema)
+    return answered.withColumn("event_date", F.date_add("known_date", 1)).drop("known_date")
+
+
+def _of_own_days(events: DataFrame, table: Table, key: Sequence[str], days: Days, *, zone: str) -> DataFrame:
+    first, last = ((day - date(1970, 1, 1)).days for day in (days.first, days.last))
+
+    def answer(facts: pa.Table, code: Ints) -> Iterator[pa.Table]:
+        day = facts["day"].to_numpy()
+        mine = np.flatnonzero((day >= first) & (day <= last))
+        yield _told(facts, code, facts.select([*key, "day"]).take(mine), code[mine])
+
+    return conform(by_key(_facts(acts(events, key, zone=zone), key), key, ("day",), answer, table.schema), table)
+
+
+def _at_asked(rows: pa.Table, code: Ints) -> Iterator[pa.Table]:
+    is_asked = rows["is_asked"].to_numpy()
+    yield _told(rows.filter(pa.array(~is_asked)), code[~is_asked], rows.select([*_ITEM, "day"]).filter(pa.array(is_asked)), code[is_asked])
 
 
 def _facts(told: DataFrame, key: Sequence[str]) -> DataFrame:
@@ -68,31 +99,13 @@ def _facts(told: DataFrame, key: Sequence[str]) -> DataFrame:
     return told.groupBy(*key, day).agg(*counts, F.sum("value").alias("value"), *prices)
 
 
-def _of_all_days(facts: pa.Table, code: Ints, key: Sequence[str], days: Sequence[int]) -> Iterator[pa.Table]:
-    starts = np.flatnonzero(np.diff(code, prepend=-1))
-    at_once = max(1, _QUESTIONS_AT_ONCE // len(starts))
-    for first in range(0, len(days), at_once):
-        some = np.array(days[first : first + at_once], np.int64)
-        who, day = (part.ravel() for part in np.indices((len(starts), len(some))))
-        yield _told(facts, code, key, starts, who, some[day])
-
-
-def _of_own_days(facts: pa.Table, code: Ints, key: Sequence[str], days: Sequence[int]) -> Iterator[pa.Table]:
-    day = facts["day"].to_numpy()
-    mine = np.flatnonzero((day >= days[0]) & (day <= days[-1]))
-    yield _told(facts, code, key, np.flatnonzero(np.diff(code, prepend=-1)), code[mine], day[mine])
-
-
-def _told(facts: pa.Table, code: Ints, key: Sequence[str], starts: Ints, who: Ints, day: Ints) -> pa.Table:
-    """Answers at the ends of days, of those keys of which anything is known. Shapes  who, day (Q,)"""
-    histories = Histories(code, facts["day"].to_numpy())
+def _told(facts: pa.Table, code: Ints, asked: pa.Table, who: Ints) -> pa.Table:
+    """What is known at the ends of some days. Shapes  code (F,); asked, who (Q,): a key and its day, and the code of the key"""
+    day = asked["day"].to_numpy()
     # A day is over when the next one begins.
-    told = histories.asked(Questions(who, day + 1))
-    there = told.sums(np.ones(len(code), bool), HORIZON_DAYS)[0] > 0
-    told = histories.asked(Questions(who[there], day[there] + 1))
-    names = facts.select(key).take(starts[who[there]])
-    dates = pa.array(day[there].astype("datetime64[D]"))
-    return pa.table({"known_date": dates, **{name: names[name] for name in key}, **_columns(facts, told)})
+    told = Histories(code, facts["day"].to_numpy()).asked(Questions(who, day + 1))
+    names = {name: asked[name] for name in asked.column_names if name != "day"}
+    return pa.table({"known_date": pa.array(day.astype("datetime64[D]")), **names, **_columns(facts, told)})
 
 
 def _columns(facts: pa.Table, told: Answers) -> Columns:
@@ -103,6 +116,8 @@ def _columns(facts: pa.Table, told: Answers) -> Columns:
         for label, total in zip(_WINDOWS, told.sums(numbers[name], *_WINDOWS.values()), strict=True)
     }
     counts = {name: pa.array(total) for name, total in sums.items() if name.split("_sum_")[0] in PLURALS.values()}
+    # The prices of the day itself, so that those of any days can be told from those of each.
+    counts |= {"price_sum_1d": pa.array(sums["price_sum_1d"] / MONEY), "priced_sum_1d": pa.array(sums["priced_sum_1d"])}
     values = {f"purchase_value_sum_{label}": pa.array(sums[f"value_sum_{label}"] / MONEY) for label in _WINDOWS}
     rates = {
         f"{name}_28d": divided(sums[f"{part}_sum_28d"], sums[f"{whole}_sum_28d"])

@@ -1,4 +1,4 @@
-"""What is known of a user at the end of each day: counts, rates, silences, habits and the items seen last."""
+"""What is known of a user at the end of a day: counts, rates, silences, habits and the items seen last."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
@@ -16,14 +16,16 @@ from clickmill.features import known_user
 from clickmill.features.acts import acts
 from clickmill.features.blocks import by_key
 from clickmill.features.histories import Ints, Questions
-from clickmill.features.known_user import HORIZON, SECOND, Acts
+from clickmill.features.known_user import SECOND, Acts
 
 ORDER = ("known_us", "event_date", "event_id", "item_pos")
 _QUESTIONS_AT_ONCE = 200_000
 
 
 def user_days(events: DataFrame, days: Days, *, zone: str) -> DataFrame:
-    """Say at the end of each day what is known of every user of whom anything became known in the 90 days before.
+    """Say what is known of a user at the end of each day on which something became known of it.
+
+    Most visitors never come again: a row for each of the 90 days on which something of them still counts would be most of the table.
 
     Grain   one row per (known_date, site_id, user_id_kind, user_id)
     Needs   clean.known_events of the days, and of the 90 days before the first
@@ -36,13 +38,14 @@ def user_days(events: DataFrame, days: Days, *, zone: str) -> DataFrame:
 
 def _of_days(of_users: Acts, days: Sequence[date]) -> Iterator[pa.Table]:
     starts = np.flatnonzero(np.diff(of_users.key, prepend=-1))  # (users,)
-    ends = ends_us(of_users.table["zone"].take(starts).to_pylist(), days)  # (users, days)
+    zones = of_users.table["zone"].take(starts).to_pylist()
+    begins, ends = (ends_us(zones, [day - timedelta(days=back) for day in days]) for back in (1, 0))  # (users, days)
     at_once = max(1, _QUESTIONS_AT_ONCE // len(starts))
     for first in range(0, len(days), at_once):
         some = slice(first, first + at_once)
         user, day = (part.ravel() for part in np.indices(ends[:, some].shape))
         asked = Questions(user, ends[:, some].ravel())
-        acted = of_users.histories.asked(asked).sums(np.ones(len(of_users.key), bool), HORIZON)[0] > 0
+        acted = of_users.histories.asked(asked).end > of_users.histories.asked(Questions(user, begins[:, some].ravel())).end
         if acted.any():
             told = known_user.known(of_users, Questions(asked.key[acted], asked.at[acted]))
             names = of_users.table.select(USER).take(starts[user[acted]])
