@@ -86,11 +86,12 @@ def test_what_becomes_of_every_row_is_counted(spark: SparkSession) -> None:
         raw_event("11:00", event_id="e2", price="-1"),
         raw_event("2024-05-13 11:00", event_id="e3", received_at=at("12:00")),
         raw_event("2024-05-14 11:00", event_id="e4", received_at=at("12:00")),
+        raw_event("23:59:30", event_id="e5"),
     ]
     days = Days(DAY, DAY)
     told, broken = mapped(spark, rows), {"price_negative": F.coalesce(F.col("price") < 0, F.lit(False))}
     events = known.known_events(told, broken, days, lateness_days=LATENESS_DAYS, partitions=2)
-    assert list(known.counts(told, broken, days, events, lateness_days=LATENESS_DAYS).values()) == [5, 2, 1, 1, 1]
+    assert list(known.counts(told, broken, days, events, lateness_days=LATENESS_DAYS).values()) == [5, 2, 1, 1, 1, 1]
 
 
 def deliveries(seed: int) -> list[Row]:

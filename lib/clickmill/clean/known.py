@@ -68,10 +68,14 @@ def known_events(rows: DataFrame, broken: Mapping[str, Column], days: Days, *, l
 def counts(rows: DataFrame, broken: Mapping[str, Column], days: Days, known: DataFrame, *, lateness_days: int) -> dict[str, int]:
     """Count what became of the mapped rows whose known_date lies in the days of a run: known, turned away, copies of known events.
 
+    And of those that landed in these days how many become known after them: of an event of which only the day is known it is
+    the end of that day.
+
     Needs   rows, broken: as known_events(); known: what it wrote
     """
     mine = rows.where(F.col("known_date").between(F.lit(days.first), F.lit(days.last)))
     is_turned_away, is_beyond = _is_turned_away(broken), _is_beyond(lateness_days)
+    waits = rows.where(F.col("landing_date").between(F.lit(days.first), F.lit(days.last)) & (F.col("known_date") > F.lit(days.last)))
     told = mine.agg(
         F.count("*").alias("rows"),
         F.count_if(is_turned_away).alias("turned_away"),
@@ -85,6 +89,7 @@ def counts(rows: DataFrame, broken: Mapping[str, Column], days: Days, known: Dat
         "copies of what was known": told.rows - told.turned_away - told.beyond - first,
         "turned away by a rule": told.turned_away,
         "received too long after they landed": told.beyond,
+        "that landed, and are known after these days": waits.count(),
     }
 
 
