@@ -27,8 +27,6 @@ def acts(events: DataFrame, key: Sequence[str], *, zone: str, more: Sequence[str
     for name in key:
         has_key = has_key & F.col(name).isNotNull()
     types = F.array(*map(F.lit, ACTS))
-    pieces = F.coalesce("quantity", F.lit(1).cast("decimal(18,3)"))
-    is_bought = F.col("event_type") == "purchase"
     of_days = F.coalesce("zone", F.lit(zone))
     local = F.from_utc_timestamp("event_at", of_days)
     return events.where(has_key).select(
@@ -38,7 +36,7 @@ def acts(events: DataFrame, key: Sequence[str], *, zone: str, more: Sequence[str
         (F.coalesce(F.array_position(types, F.col("event_type")), F.lit(0)) - 1).cast("int").alias("act"),
         *(name for name in ("item_id", "category") if name not in key),
         _money(F.col("price")).alias("price"),
-        _money(F.when(is_bought, F.col("price") * pieces)).alias("value"),
+        _money(paid()).alias("value"),
         of_days.alias("zone"),
         (F.weekday(local) * 24 + F.hour(local)).cast("int").alias("hour_of_week"),
         "event_date",
@@ -46,6 +44,12 @@ def acts(events: DataFrame, key: Sequence[str], *, zone: str, more: Sequence[str
         "item_pos",
         *more,
     )
+
+
+def paid() -> Column:
+    """Price x pieces of a purchase, one piece where none are told; null of all else, and where no price is known."""
+    pieces = F.coalesce("quantity", F.lit(1).cast("decimal(18,3)"))
+    return F.when(F.col("event_type") == "purchase", F.col("price") * pieces)
 
 
 def _money(amount: Column) -> Column:

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from clickmill.contracts.conform import conform
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import OUTCOMES
+from clickmill.features.acts import paid
 
 SHOWN_KEY = ("site_id", "shown_date", "shown_event_id", "shown_item_pos")
 """The columns that name what was shown."""
@@ -81,8 +82,7 @@ def _answered(answered: DataFrame) -> DataFrame:
 
 
 def _as_acts(acts: DataFrame, link: Column) -> DataFrame:
-    pieces = F.coalesce("quantity", F.lit(1).cast("decimal(18,3)"))
-    value = F.when(F.col("event_type") == "purchase", F.col("price") * pieces).cast("decimal(28,4)")
+    value = paid().cast("decimal(28,4)")
     place = F.struct("event_date", "event_id", "item_pos")
     told = acts.select(
         *_VISITOR, "_when", F.col("event_at").alias("_at"), place.alias("_act"), value.alias("outcome_value"), link.alias("_link")
@@ -98,9 +98,10 @@ def _attributed(shown: DataFrame, acts: DataFrame, window_s: int) -> DataFrame:
     in_time = Window.partitionBy(*meeting).orderBy(*order)
     mark = F.when(F.col("_act").isNull(), F.struct("_at", "_when", "_shown"))
     before = F.last(mark, ignorenulls=True).over(in_time.rowsBetween(Window.unboundedPreceding, Window.currentRow))
-    # An id names one impression, whenever that becomes known.
-    after = F.first(mark, ignorenulls=True).over(in_time.rowsBetween(Window.currentRow, Window.unboundedFollowing))
-    found = F.coalesce(before, F.when(F.col("_link.impression_id").isNotNull(), after))
+    # An id names one impression, whenever that becomes known: where none is before, the first of all is the first after. (A frame
+    # that only looks ahead would go through the rest of the rows for each row.)
+    ever = F.first(mark, ignorenulls=True).over(in_time.rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing))
+    found = F.coalesce(before, F.when(F.col("_link.impression_id").isNotNull(), ever))
     met = both.withColumn("_found", found).where("_act IS NOT NULL AND _found IS NOT NULL")
     after_us = F.unix_micros("_at") - F.unix_micros("_found._at")
     within = met.where((after_us >= 0) & (after_us <= window_s * 1_000_000))
@@ -112,6 +113,5 @@ def _attributed(shown: DataFrame, acts: DataFrame, window_s: int) -> DataFrame:
         "outcome_value",
         "_act",
     )
-    key = ("shown_date", "shown_event_id", "shown_item_pos")
-    first = Window.partitionBy(*_VISITOR, *(f"_shown.{name}" for name in key)).orderBy("_when", "outcome_at", "_act")
+    first = Window.partitionBy(*_VISITOR, *(f"_shown.{name}" for name in SHOWN_KEY[1:])).orderBy("_when", "outcome_at", "_act")
     return told.withColumn("_rank", F.row_number().over(first)).where("_rank = 1").drop("_rank")
