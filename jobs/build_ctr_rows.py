@@ -1,4 +1,4 @@
-"""clean.known_events -> features.ctr_rows, for a range of days: impressions with what was known strictly before each, and their labels.
+"""clean.known_events, features.outcomes, features.item_days -> features.ctr_rows: impressions, what was known before each, and its label.
 
 The label of an impression is final `ctr.label_wait_days` days after it; until then it is null. All else is the same whenever it is made.
 """

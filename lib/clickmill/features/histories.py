@@ -95,20 +95,24 @@ class Answers:
         before = before_each(values)
         return [before[self.end] - before[self.begin(window)] for window in windows]
 
-    def distinct(self, codes: Ints, window: int) -> Ints:
-        """How many different `codes` (E,) the window holds; a negative code is none. Shapes (Q,)
+    def distinct(self, codes: Ints, *windows: int) -> list[Ints]:
+        """How many different `codes` (E,) each of the windows holds; a negative code is none. Shapes (Q,) each
 
-        A code is there from its first event until `window` after the last of a run of events no further apart than that. So
+        A code is there from its first event until the window after the last of a run of events no further apart than that. So
         those that are there are those that have begun, less those that have ended.
         """
         by_code = np.lexsort((np.arange(len(codes)), codes, self.histories.key))
         key, at, code = self.histories.key[by_code], self.histories.at[by_code], codes[by_code]
-        goes_on = (key[1:] == key[:-1]) & (code[1:] == code[:-1]) & (at[1:] - at[:-1] <= window)
-        begins, ends = np.ones(len(codes), bool), np.ones(len(codes), bool)
-        begins[1:], ends[:-1] = ~goes_on, ~goes_on
-        counted = np.zeros((2, len(codes)), np.int64)
-        counted[0, by_code], counted[1, by_code] = begins & (code >= 0), ends & (code >= 0)
-        return before_each(counted[0])[self.end] - before_each(counted[1])[self.begin(window)]
+        is_same, silence = (key[1:] == key[:-1]) & (code[1:] == code[:-1]), at[1:] - at[:-1]
+        found = []
+        for window in windows:
+            goes_on = is_same & (silence <= window)
+            begins, ends = np.ones(len(codes), bool), np.ones(len(codes), bool)
+            begins[1:], ends[:-1] = ~goes_on, ~goes_on
+            counted = np.zeros((2, len(codes)), np.int64)
+            counted[0, by_code], counted[1, by_code] = begins & (code >= 0), ends & (code >= 0)
+            found.append(before_each(counted[0])[self.end] - before_each(counted[1])[self.begin(window)])
+        return found
 
     def last(self, chosen: Flags, window: int, nth: int = 1) -> Ints:
         """The place of the latest chosen event of the window, or of the nth latest; -1 where there is none. Shapes (Q,)"""

@@ -85,7 +85,8 @@ def _counts(acts: Acts, told: Answers) -> dict[str, Ints]:
         for label, total in zip(WINDOWS, told.sums(values, *WINDOWS.values()), strict=True)
     }
     for name, code in (("items", acts.item), ("categories", acts.category)):
-        counts |= {f"{name}_distinct_{label}": told.distinct(code, window) for label, window in WINDOWS.items()}
+        found = told.distinct(code, *WINDOWS.values())
+        counts |= {f"{name}_distinct_{label}": total for label, total in zip(WINDOWS, found, strict=True)}
     return counts
 
 

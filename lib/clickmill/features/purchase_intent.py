@@ -88,10 +88,8 @@ def _told(of_users: Acts, starts: Ints, asked: _Asked, within_days: int) -> Iter
     of_pair = asked.where(place)
     told, of = known_pairs.part(of_users, Questions(of_pair.user, of_pair.at), of_users.category, category)
     touched = np.any([told.sums(of(name), WINDOWS["28d"])[0] > 0 for name in _TOUCHES], axis=0)
-    place, category = place[touched], category[touched]
-    of_pair = asked.where(place)
-    told, of = known_pairs.part(of_users, Questions(of_pair.user, of_pair.at), of_users.category, category)
-    later, _ = known_pairs.part(of_users, Questions(of_pair.user, of_pair.label_at), of_users.category, category)
+    place, category, of_pair, pair = place[touched], category[touched], of_pair.where(touched), told.questions.key[touched]
+    told, later = (told.histories.asked(Questions(pair, at)) for at in (of_pair.at, of_pair.label_at))
     columns = known_pairs.with_category(told, of, views[place]) | _bought(told, later, of("purchase"))
     dictionary = of_users.table["category"].combine_chunks().dictionary_encode().dictionary
     yield _rows(names.take(place), of_user.take(place), of_pair, within_days, dictionary.take(pa.array(category)), columns)
