@@ -80,7 +80,7 @@ def ours(raw: Lake, lake: Lake, days: Days) -> None:
     """The jobs that find bots and clean, as a run has them write: without counts, gate and admission."""
     conf = config.load("test", {"lake.root": lake.root})
     for name in ("find_bots", "clean_events"):
-        job, inputs = river.job(name), Inputs("benchmark", days, conf)
+        job, inputs = river.job(name), Inputs("benchmark", days, conf, lake)
         for read in job.READS:
             inputs[read.table] = (raw if read.table is RAW_EVENTS else lake).read(read.table)
         inputs[VALUE_RANGES] = lake.read(VALUE_RANGES)

@@ -23,6 +23,8 @@ TEST_PROPERTIES = {
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     "spark.databricks.delta.snapshotPartitions": "1",
+    # Each sort and each sum takes a page first, of 64 MB by default: for tables of ten rows they filled the heap.
+    "spark.buffer.pageSize": "1m",
     "spark.ui.enabled": "false",
     # Tiny frames: compiling a plan costs more than running it. Compiled, as in production, run tests/river/leaks.py and the demo.
     "spark.sql.codegen.wholeStage": "false",

@@ -12,8 +12,9 @@ from pyspark.sql import functions as F
 from clickmill import reused
 from clickmill.config import Config
 from clickmill.contracts.days import Days
-from clickmill.contracts.errors import BadData
+from clickmill.contracts.errors import BadData, UsageError
 from clickmill.contracts.table import Read, Table
+from clickmill.exports import FrozenExports
 from clickmill.lake import Lake
 from clickmill.ledger import Admission, Ledger
 
@@ -32,11 +33,13 @@ class Inputs(dict[Table, DataFrame]):
     conf      the config, for `check()` of a job
     versions  Delta version of each table that was read
     last_days  of each table that was read the last day up to which, from the first day of the run on, none is missing
+    exports   the folders of frozen exports, beside the tables
     before_split  rows that the job split by the rules of a table, from before the split: the gate counts on a sample of them
     """
 
-    def __init__(self, run_id: str, days: Days, conf: Config) -> None:
+    def __init__(self, run_id: str, days: Days, conf: Config, lake: Lake) -> None:
         super().__init__()
+        self._lake, self.exports = lake, FrozenExports(lake.spark, lake.root)
         self.run_id = run_id
         self.days = days
         self.conf = conf
@@ -44,6 +47,15 @@ class Inputs(dict[Table, DataFrame]):
         self.last_days: dict[Table, date] = {}
         self.before_split: dict[Table, DataFrame] = {}
         self._kept: list[DataFrame] = []
+
+    def must_be_plain(self, table: Table) -> None:
+        """Make sure that the files of a table hold its rows and nothing else.
+
+        Raises  UsageError where readers need deletion vectors or column mapping to tell its rows
+        """
+        asked = self._lake.asks_of_readers(table, 1)
+        if asked is not None:
+            raise UsageError(f"{table.name}: {asked}; its rows are not exported, which readers of plain files could check by them")
 
     def keep(self, frame: DataFrame) -> DataFrame:
         """Persist a frame that several outputs of the job share, until the run ends."""
@@ -92,7 +104,7 @@ def pinned(reads: Iterable[Read], conf: Config, days: Days, lake: Lake, ledger: 
     Raises  BadData when a day of the run is not admitted in a table that is read for the same day, or the last one where a
             window ends with it
     """
-    inputs = Inputs(run_id, days, conf)
+    inputs = Inputs(run_id, days, conf, lake)
     # A window without its last day would pass for one in which nothing happened on it.
     needed = {"same": list(days), "landed": list(days), "around": list(days), "window": [days.last]}
     for read in reads:

@@ -12,6 +12,7 @@ from clickmill.contracts import given
 from clickmill.contracts.days import HORIZON_DAYS, RATE_DAYS
 from clickmill.contracts.events import EVENT_TYPES
 from clickmill.contracts.tables import ALL, EVENTS, RAW_EVENTS
+from clickmill.models.ctr_fields import VOCABULARIES
 
 # The shortest day of a zone has 23 hours. A window that is no longer reaches over one midnight, never over two, so the
 # state of a day comes from that day alone.
@@ -174,6 +175,24 @@ class Ctr(_Section):
     label_wait_days: Annotated[int, Field(ge=1, le=60)]
 
 
+class Export(_Section):
+    days: Count
+    valid_days: Count
+    test_days: Count
+    unanswered_share: Share
+    hash_buckets: dict[str, Count]
+    group_rows: Count
+    ranks: Count
+    seed: int
+
+    @field_validator("hash_buckets")
+    @classmethod
+    def _vocabularies(cls, hash_buckets: dict[str, int]) -> dict[str, int]:
+        if not set(hash_buckets) <= set(VOCABULARIES):
+            raise ValueError(f"expected some of {', '.join(VOCABULARIES)}")
+        return hash_buckets
+
+
 class Intent(_Section):
     within_days: Annotated[int, Field(ge=1, le=90)]
 
@@ -232,6 +251,7 @@ class Sections(_Section):
     outcomes: Outcomes
     rates: Rates
     ctr: Ctr
+    export: Export
     intent: Intent
     models: Models
     candidates: Candidates

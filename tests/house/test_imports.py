@@ -17,7 +17,7 @@ LAYERS = (
     STAGES,
     {"sections"},
     {"facts", "folders", "reused"},
-    {"commits", "locks"},
+    {"commits", "exports", "locks"},
     {"config", "log", "lake", "quality"},
     {"ledger", "session"},
     {"inputs", "releases"},

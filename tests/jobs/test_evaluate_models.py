@@ -14,6 +14,7 @@ from clickmill.contracts.errors import BadData
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import EVALUATIONS, IDS, INTERACTIONS, ITEMS, USER_EVALUATIONS, USERS
 from clickmill.inputs import Inputs, Outputs
+from clickmill.lake import Lake
 from clickmill.metrics import evaluation
 from clickmill.models import ids
 from models.rows import interaction
@@ -36,7 +37,7 @@ def tastes() -> list[dict[str, Any]]:
 
 def ran(spark: SparkSession, rows: list[dict[str, Any]], changes: dict[str, Any] | None = None, **earlier: Any) -> Outputs:
     conf = config.load("test", CHANGES | (changes or {}))
-    inputs = Inputs("attempt", Days(LAST, LAST), conf)
+    inputs = Inputs("attempt", Days(LAST, LAST), conf, Lake(spark, conf.lake.root))
     interactions = frame(spark, INTERACTIONS, rows)
     there: dict[Table, list[dict[str, Any]]] = {table: [] for table in (ITEMS, USERS, EVALUATIONS, USER_EVALUATIONS)}
     inputs.update({table: frame(spark, table, given) for table, given in there.items()} | earlier.get("tables", {}))

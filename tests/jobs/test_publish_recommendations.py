@@ -22,6 +22,7 @@ from clickmill.contracts.tables import (
     USERS_WITHOUT_LIST,
 )
 from clickmill.job import Inputs, Outputs
+from clickmill.lake import Lake
 from models.rows import interaction
 from publish.rows import als, judged, popular
 
@@ -35,8 +36,8 @@ def conf() -> config.Config:
     return config.load("test", {"models.als.rank": 3, "models.als.iterations": 2, "publish.list_length": 3, "candidates.per_user": 4})
 
 
-def inputs_of(conf: config.Config, frames: Outputs) -> Inputs:
-    inputs = Inputs("attempt", DAYS, conf)
+def inputs_of(spark: SparkSession, conf: config.Config, frames: Outputs) -> Inputs:
+    inputs = Inputs("attempt", DAYS, conf, Lake(spark, conf.lake.root))
     inputs.update(frames)
     inputs.versions = {table.name: 3 for table in frames}
     return inputs
@@ -58,14 +59,14 @@ def test_ids_come_out_as_written_and_the_edges_of_a_list_hold(spark: SparkSessio
     rows += [interaction(third, ITEMS_AS_WRITTEN[0]), interaction("never", "9", -8.0)]
     frames: dict[Table, Any] = {INTERACTIONS: frame(spark, INTERACTIONS, rows)}
     frames |= {table: frame(spark, table, []) for table in (IDS, ITEMS, USERS)}
-    frames |= ran(spark, conf, "number_ids", inputs_of(conf, frames))
-    trained = inputs_of(conf, frames)
+    frames |= ran(spark, conf, "number_ids", inputs_of(spark, conf, frames))
+    trained = inputs_of(spark, conf, frames)
     frames |= ran(spark, conf, "train_als_factors", trained)
     assert river.job("train_als_factors").check(frames, trained) == {"pairs trained on": 8, "pairs left out": 1}  # type: ignore[attr-defined]
-    frames |= ran(spark, conf, "find_item_neighbours", inputs_of(conf, frames))
-    frames |= ran(spark, conf, "find_candidates", inputs_of(conf, frames))
+    frames |= ran(spark, conf, "find_item_neighbours", inputs_of(spark, conf, frames))
+    frames |= ran(spark, conf, "find_candidates", inputs_of(spark, conf, frames))
     frames[EVALUATIONS] = frame(spark, EVALUATIONS, [*judged("als", 0.3, (0.05, 0.15)), *judged("popular", 0.2)])
-    published = inputs_of(conf, frames)
+    published = inputs_of(spark, conf, frames)
     frames |= ran(spark, conf, "publish_recommendations", published)
     counts = river.job("publish_recommendations").check(frames, published)  # type: ignore[attr-defined]
 
@@ -90,7 +91,7 @@ def test_a_model_that_tells_no_users_apart_is_not_published(spark: SparkSession,
     rows = [*popular("i1", "i2"), *(row for n in range(20) for row in als(f"u{n}", "i1", "i2", "i3"))]
     frames = {table: frame(spark, table, []) for table in (INTERACTIONS, ITEMS, USERS)} | {CANDIDATES: frame(spark, CANDIDATES, rows)}
     frames[EVALUATIONS] = frame(spark, EVALUATIONS, [*judged("als", 0.3, (0.05, 0.15)), *judged("popular", 0.2)])
-    inputs = inputs_of(conf, frames)
+    inputs = inputs_of(spark, conf, frames)
     made = ran(spark, conf, "publish_recommendations", inputs)
     counts = river.job("publish_recommendations").check(made, inputs)  # type: ignore[attr-defined]
     assert (counts["sites with lists by popular"], counts["sites whose models were all refused"]) == (1, 1)

@@ -38,6 +38,7 @@ PURCHASE_INTENT_ROWS = Table(
 
 IDS = Table("models.ids", ("entity", "site_id", "user_id_kind", "source_id"), "first_date", "append")
 VOCABULARIES = Table("models.vocabularies", ("vocabulary", "site_id", "value"), "first_date", "append")
+EXPORTS = Table("models.exports", ("export_id",), "as_of_date", "last_day")
 ALS_FACTORS = Table("models.als_factors", ("as_of_date", "entity", "site_id", "user_id_kind", "source_id"), "as_of_date", "last_day")
 CANDIDATES = Table("models.candidates", ("as_of_date", "site_id", "user_id_kind", "user_id", "source", "item_id"), "as_of_date", "last_day")
 ITEM_NEIGHBOURS = Table("models.item_neighbours", ("as_of_date", "site_id", "item_id", "neighbour_rank"), "as_of_date", "last_day")

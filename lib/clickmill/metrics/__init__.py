@@ -1,1 +1,1 @@
-"""How good lists are: states that add up over users and items, and one ratio at the end."""
+"""How good lists and probabilities are: states that add up over users, items and rows, and one ratio at the end."""

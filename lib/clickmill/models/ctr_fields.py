@@ -1,9 +1,14 @@
-"""The categorical fields of click networks, and the vocabulary of each: what of features.ctr_rows becomes a number.
+"""What of features.ctr_rows click networks are fed with: categorical fields, each with its vocabulary, and columns of numbers.
 
-Where something was shown moves the answer, and nobody knows it when scoring: such fields are inputs of training alone.
+Where something was shown moves the answer, and nobody knows it when scoring: such fields and columns are inputs of training alone.
 """
 
 from dataclasses import dataclass
+
+from pyspark.sql.types import NumericType
+
+from clickmill.contracts.days import HORIZON_DAYS
+from clickmill.contracts.tables import CTR_ROWS
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,30 @@ FIELDS = (
 )
 
 VOCABULARIES = tuple(dict.fromkeys(field.vocabulary for field in FIELDS))
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A column of numbers, as an SQL expression over features.ctr_rows: what grows without bound by its logarithm; null where unknown."""
+
+    name: str
+    value: str
+    is_training_only: bool = False
+
+
+# What names an impression, is a field, or was known to the logging policy alone: of these nothing is learnt as a number.
+_NOT_DENSE = ("item_pos", "position", "propensity", "hour", "weekday")
+
+
+def _dense(name: str) -> Dense:
+    value = f"signum({name}) * ln(1 + abs({name}))"
+    if "_since_" in name:  # never: as long ago as anything looks
+        value = f"ln(1 + coalesce({name}, {HORIZON_DAYS * (86_400 if name.endswith('_s') else 1)}))"
+    elif name.endswith(("_answer_rate", "_conversion_rate")):  # smoothed: never 0 and never 1
+        value = f"ln({name} / (1 - {name}))"
+    elif name.endswith(("_rate_28d", "_rate_90d", "_share_90d")):
+        value = name
+    return Dense(name, value, "position_" in name)
+
+
+DENSE = tuple(_dense(one.name) for one in CTR_ROWS.schema.fields if isinstance(one.dataType, NumericType) and one.name not in _NOT_DENSE)

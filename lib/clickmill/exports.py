@@ -1,0 +1,45 @@
+"""Frozen exports: folders of plain Parquet files beside the tables, for readers that know nothing of Delta's log.
+
+An export is named after all that it depends on, written once and never changed. Its manifest is written last: without one a
+folder is what a killed run left.
+"""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from clickmill.contracts.errors import BadData
+from clickmill.contracts.exported import ExportFile
+from clickmill.contracts.faults import faultpoint
+from clickmill.folders import folder
+
+MANIFEST = "manifest.json"
+# One row group a file: no writer closes one before this is full.
+_WHOLE_FILE = {"parquet.block.size": str(2**30), "maxRecordsPerFile": "0"}
+
+
+class FrozenExports:
+    """The exports below the root of a lake; what each method does, contracts/exported.py says."""
+
+    def __init__(self, spark: SparkSession, root: str) -> None:
+        self._spark, self._root = spark, root
+
+    def manifest(self, name: str, export_id: str) -> str | None:
+        return folder(self._spark, self._path(name, export_id)).read(MANIFEST)
+
+    def write(self, name: str, export_id: str, rows: DataFrame) -> list[ExportFile]:
+        path = self._path(name, export_id)
+        faultpoint("exports.writing")
+        rows.write.mode("overwrite").options(**_WHOLE_FILE).partitionBy("split", "group").parquet(path)
+        faultpoint("exports.written")
+        # A footer a file: rows are counted without being read.
+        by_file = self._spark.read.parquet(path).groupBy("split", "group", F.input_file_name().alias("file")).count()
+        files = [ExportFile("/".join(one.file.split("/")[-3:]), one.split, one.group, one["count"]) for one in by_file.collect()]
+        if len({(one.split, one.group) for one in files}) < len(files):
+            raise BadData(f"{path}: a group of rows lies in several files")
+        return sorted(files, key=lambda one: (one.split, one.group))
+
+    def finish(self, name: str, export_id: str, manifest: str) -> None:
+        folder(self._spark, self._path(name, export_id)).replace(MANIFEST, manifest)
+
+    def _path(self, name: str, export_id: str) -> str:
+        return f"{self._root}/exports/{name}/{export_id}"
