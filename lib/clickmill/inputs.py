@@ -55,7 +55,7 @@ class Inputs(dict[Table, DataFrame]):
         """
         asked = self._lake.asks_of_readers(table, 1)
         if asked is not None:
-            raise UsageError(f"{table.name}: {asked}; its rows are not exported, which readers of plain files could check by them")
+            raise UsageError(f"{table.name}: {asked}; only a table of plain files is exported")
 
     def keep(self, frame: DataFrame) -> DataFrame:
         """Persist a frame that several outputs of the job share, until the run ends."""

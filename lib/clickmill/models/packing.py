@@ -1,0 +1,60 @@
+"""Packs tables of columns into rows of numbers, which a network takes.
+
+Shapes  R rows of a block, F fields, D dense columns
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import torch
+from torch import Tensor
+
+from clickmill.contracts.errors import BadData
+
+_TILE_ROWS = 4096  # rows that are turned from columns to rows at once: they stay in the cache
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a row, by the tensor of a block that they are packed into."""
+
+    fields: tuple[str, ...]
+    dense: tuple[str, ...]
+
+    def by_tensor(self) -> list[tuple[tuple[str, ...], str]]:
+        return [(self.fields, "int32"), (self.dense, "float"), (("row_id",), "int64")]
+
+
+class Block:
+    """Rows of the groups that are mixed, packed. Shapes  fields (R, F); dense (R, D + 2), with answer and sampling rate; row_id (R, 1)"""
+
+    def __init__(self, size: int, columns: Columns) -> None:
+        self.rows = 0
+        self._tensors = (
+            torch.empty((size, len(columns.fields)), dtype=torch.int32),
+            torch.empty((size, len(columns.dense)), dtype=torch.float32),
+            torch.empty((size, 1), dtype=torch.int64),
+        )
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return self._tensors
+
+    def append(self, table: pa.Table, columns: Columns, path: str) -> None:
+        """Add the rows of a table.
+
+        Raises  BadData when a column is missing, has nulls, is of another type, or holds what is no number
+        """
+        first, self.rows = self.rows, self.rows + table.num_rows
+        for (names, type_), target in zip(columns.by_tensor(), self._tensors, strict=True):
+            for name in names:
+                if name not in table.column_names or str(table[name].type) != type_ or table[name].null_count:
+                    raise BadData(f"{path}: {name} is not a column of {type_} without nulls")
+            values, rows = [table[name].to_numpy() for name in names], target[first : self.rows].numpy()
+            for start in range(0, table.num_rows, _TILE_ROWS):
+                tile = slice(start, start + _TILE_ROWS)
+                np.stack([column[tile] for column in values], axis=1, out=rows[tile])  # (rows of the tile, columns)
+        dense = self._tensors[1][first : self.rows]
+        if not torch.isfinite(dense.sum()):
+            name = columns.dense[int((~torch.isfinite(dense)).any(0).nonzero()[0])]
+            raise BadData(f"{path}: {name} holds a value that is not finite")
