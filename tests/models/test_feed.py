@@ -167,7 +167,7 @@ def test_memory_and_threads_stay_flat_over_epochs(tmp_path: Path) -> None:
     before = epochs(range(15))
     threads = threading.active_count()
     assert epochs(range(15, 60)) - before < 20e6
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 def test_an_epoch_that_is_left_early_leaves_no_thread(folder: Path, manifest: Manifest) -> None:
@@ -175,4 +175,4 @@ def test_an_epoch_that_is_left_early_leaves_no_thread(folder: Path, manifest: Ma
     batches = of(folder, manifest).epoch(0)
     next(batches)
     batches.close()
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
