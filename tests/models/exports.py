@@ -1,6 +1,7 @@
 """Training exports of a few rows, written without Spark: rows are numbered, so that each is known again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from clickmill.models.manifest import Group, Manifest
 
-FIELDS = ({"name": "item", "vocabulary": "item"}, {"name": "user", "vocabulary": "user"})
-DENSE = ({"name": "price"}, {"name": "clicks"}, {"name": "views"})
+FIELDS = tuple({"name": name, "vocabulary": name, "is_training_only": False} for name in ("item", "user"))
+DENSE = tuple({"name": name, "is_training_only": False} for name in ("price", "clicks", "views"))
 
 
 def table(first: int, rows: int) -> pa.Table:
@@ -43,6 +44,7 @@ def manifest(files: tuple[Group, ...]) -> Manifest:
         days={"train": ("2024-05-01", "2024-05-02")},
         label_wait_days=1,
         seed=1,
+        answer_rate=0.5,
         counts={"train": sum(one.rows for one in files)},
         vocabularies={"item": 10_000, "user": 20_000},
         fields=FIELDS,
@@ -51,3 +53,25 @@ def manifest(files: tuple[Group, ...]) -> Manifest:
         vocabulary_hash="b",
         groups={"train": files},
     )
+
+
+def clicks(folder: Path, *, train: Sequence[int] = (256,) * 8, judge: Sequence[int] = (200,) * 4, seed: int = 5) -> Manifest:
+    """An export of three splits, of which something can be learnt: odd items are answered nine times of ten, even ones once."""
+    files, first, draw = {}, 0, np.random.default_rng(seed)
+    for split, groups in {"train": train, "valid": judge, "test": judge}.items():
+        files[split] = []
+        for place, rows in enumerate(groups):
+            told = table(first, rows)
+            item, user = draw.integers(1, 21, rows), draw.integers(1, 31, rows)
+            answered = draw.random(rows) < np.where(item % 2 == 1, 0.9, 0.1)
+            columns = {"item": item.astype(np.int32), "user": user.astype(np.int32), "answered": answered.astype(np.float32)}
+            columns |= {name: draw.normal(size=rows).astype(np.float32) for name in ("price", "clicks", "views")}
+            for name, values in columns.items():
+                told = told.set_column(told.column_names.index(name), name, pa.array(values))
+            path = f"split={split}/group={place}/part-0.parquet"
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(told, folder / path)
+            files[split].append(Group(path, rows))
+            first += rows
+    groups_of = {split: tuple(of) for split, of in files.items()}
+    return replace(manifest(groups_of["train"]), groups=groups_of, vocabularies={"item": 20, "user": 30})

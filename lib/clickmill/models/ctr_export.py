@@ -81,7 +81,8 @@ def _written(rows: DataFrame, vocabularies: DataFrame, plan: Plan, exports: Expo
     numbers = ctr_examples.numbers(grouped, known, hash_buckets=params["hash_buckets"])
     files = exports.write(NAME, plan.export_id, ctr_examples.examples(grouped, numbers, scales, groups.count))
     _must_be_whole(files, groups)
-    text = _manifest(plan, counts, scales, known, files).text()
+    answered = mine.where("split = 'train' AND answered").count()
+    text = _manifest(plan, counts, answered, scales, known, files).text()
     exports.finish(NAME, plan.export_id, text)
     return text
 
@@ -93,7 +94,9 @@ def _must_be_whole(files: Sequence[ExportFile], groups: Groups) -> None:
             raise BadData(f"{CTR_ROWS.name}: the groups of {split} were to hold {sum(sizes)} rows, and hold {sum(written)}, or others")
 
 
-def _manifest(plan: Plan, counts: Mapping[str, int], scales: Sequence[Scale], known: DataFrame, files: Sequence[ExportFile]) -> Manifest:
+def _manifest(
+    plan: Plan, counts: Mapping[str, int], answered: int, scales: Sequence[Scale], known: DataFrame, files: Sequence[ExportFile]
+) -> Manifest:
     fields = tuple({"name": of.name, "vocabulary": of.vocabulary, "is_training_only": of.is_training_only} for of in FIELDS)
     # The sum of hashes as a decimal number: exact, so in any order the same.
     hashes = F.sum(hash_of([F.col(name) for name in VOCABULARIES.columns]).cast("decimal(38,0)"))
@@ -108,6 +111,8 @@ def _manifest(plan: Plan, counts: Mapping[str, int], scales: Sequence[Scale], kn
         days={split: (str(days.first), str(days.last)) for split in SPLITS for days in [getattr(plan.cuts, split)]},
         label_wait_days=plan.label_wait_days,
         seed=plan.params["seed"],
+        # All or none answered is a rate as well, of which a logit can be told.
+        answer_rate=(answered + 0.5) / (counts["train"] + counts["not_drawn"] + 1),
         counts=dict(counts),
         vocabularies=sizes,
         fields=fields,

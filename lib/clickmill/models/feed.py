@@ -15,7 +15,6 @@ Shapes  R rows of the groups that are mixed, B rows of a step, F fields, D dense
 import threading
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from queue import SimpleQueue
 from typing import Any
@@ -34,24 +33,10 @@ from torch import Tensor
 from clickmill.contracts.errors import BadData
 from clickmill.models.dealing import Deal, deal
 from clickmill.models.manifest import Group, Manifest
-from clickmill.models.packing import Block, Columns
+from clickmill.models.packing import Batch, Block, Columns
 
 MIXED_GROUPS = 2
 """Groups that are read at once and mixed. More of them take memory, not time."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The rows of a step; `weight` is the inverse of the rate at which a row was sampled.
-
-    Shapes  fields (B, F) int32; dense (B, D), answered, weight (B,) float32; row_id (B,) int64
-    """
-
-    fields: Tensor
-    dense: Tensor
-    answered: Tensor
-    weight: Tensor
-    row_id: Tensor
 
 
 class Feed:

@@ -26,6 +26,7 @@ class Manifest:
     days          first and last day of each split
     label_wait_days  days after which a label was final
     seed          of the order of rows, and of those that were kept
+    answer_rate   share of the rows of training that were answered, those that were not drawn among them; above 0 and below 1
     counts        rows of each split, and those that were left out, by reason
     vocabularies  how many numbers each vocabulary has
     fields        name, vocabulary and is_training_only of each field, in the order of columns
@@ -41,6 +42,7 @@ class Manifest:
     days: Mapping[str, tuple[str, str]]
     label_wait_days: int
     seed: int
+    answer_rate: float
     counts: Mapping[str, int]
     vocabularies: Mapping[str, int]
     fields: tuple[Mapping[str, Any], ...]

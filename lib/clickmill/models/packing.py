@@ -1,9 +1,9 @@
 """Packs tables of columns into rows of numbers, which a network takes.
 
-Shapes  R rows of a block, F fields, D dense columns
+Shapes  R rows of a block, B rows of a step, F fields, D dense columns
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -13,6 +13,24 @@ from torch import Tensor
 from clickmill.contracts.errors import BadData
 
 _TILE_ROWS = 4096  # rows that are turned from columns to rows at once: they stay in the cache
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of a step; `weight` is the inverse of the rate at which a row was sampled.
+
+    Shapes  fields (B, F) int32; dense (B, D), answered, weight (B,) float32; row_id (B,) int64
+    """
+
+    fields: Tensor
+    dense: Tensor
+    answered: Tensor
+    weight: Tensor
+    row_id: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The rows where they are computed with; the copy goes on while the processor does."""
+        return Batch(*(getattr(self, of.name).to(device, non_blocking=True) for of in fields(self)))
 
 
 @dataclass(frozen=True)

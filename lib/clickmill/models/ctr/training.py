@@ -1,0 +1,228 @@
+"""Trains a click network over the rows of an export: one loop for every network, for one process and for many.
+
+Shapes  B rows of a batch, F fields, U different rows of the table
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clickmill.contracts.errors import BadData, ClickmillError
+from clickmill.models import manifest
+from clickmill.models.ctr.checkpoint import Checkpoints, Progress
+from clickmill.models.ctr.inputs import CategoricalField, DenseColumn, InputSpec, Vocabulary
+from clickmill.models.ctr.networks import Layers, Network, build
+from clickmill.models.ctr.optimiser import Optimiser
+from clickmill.models.ctr.position import neutral_at_times
+from clickmill.models.ctr.scores import write_scores
+from clickmill.models.ctr.step import Sums, apply, probabilities, sums_of
+from clickmill.models.ctr.table import FusedTable, rows_and_gradients
+from clickmill.models.feed import Feed
+from clickmill.models.manifest import Manifest
+from clickmill.models.packing import Batch
+from clickmill.models.ranks import Ranks, device_of, joined
+
+NEWEST, BEST = "newest", "best"
+"""Names of the two checkpoints that a training keeps: where it goes on, and what it came to."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """How a network is trained; conf/base.yaml says what the keys of `networks` mean."""
+
+    network: str
+    embedding_length: int
+    hidden: tuple[int, ...]
+    cross_layers: int
+    epochs: int
+    batch_rows: int
+    learning_rate: float
+    table_learning_rate: float
+    neutral_share: float
+    checkpoint_steps: int
+    seed: int
+
+    def built(self, spec: InputSpec, answer_rate: float) -> Network:
+        """The network before its first step."""
+        layers = Layers(self.embedding_length, self.hidden, self.cross_layers)
+        return build(self.network, spec, layers, answer_rate=answer_rate, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training, as every rank is told it: URL of the export, text of its manifest, URL of the folder for what comes of it."""
+
+    export_url: str
+    manifest: str
+    folder_url: str
+    params: Params
+
+    @property
+    def made_for(self) -> str:
+        """A hash of all that the weights depend on but the number of ranks."""
+        return manifest.hash_of(self.manifest, asdict(self.params))
+
+
+@dataclass
+class Outcome:
+    """What a rank did.
+
+    losses      mean log loss of each step, over all ranks
+    epoch_losses  log loss of the split by which a network is chosen, after each epoch
+    train_s     seconds that steps took;  rows  what this rank was fed;  sent_bytes  what it sent to others
+    """
+
+    rank: int
+    progress: Progress
+    losses: list[float] = field(default_factory=list)
+    epoch_losses: list[float] = field(default_factory=list)
+    train_s: float = 0.0
+    rows: int = 0
+    sent_bytes: int = 0
+    checkpoint_hash: str = ""
+
+
+def train(task: Task) -> Outcome:
+    """Train, go on where a training of the same name was stopped, and score the rows that judge; the same on every rank.
+
+    Raises  BadData where the export or a checkpoint is not what it should be; ClickmillError where the loss is no number
+    """
+    return Training(task, joined()).run()
+
+
+class Training:
+    """A training on one rank."""
+
+    def __init__(self, task: Task, ranks: Ranks) -> None:
+        self._task, self._ranks, self._device = task, ranks, device_of(ranks)
+        self._manifest, params = manifest.parsed(task.manifest), task.params
+        self.spec = spec_of(self._manifest)
+        self.network = params.built(self.spec, self._manifest.answer_rate).to(self._device)
+        self.table = FusedTable(self.spec, self.network.parts, seed=params.seed, device=str(self._device))
+        rates = {"learning_rate": params.learning_rate, "table_learning_rate": params.table_learning_rate}
+        self.optimiser = Optimiser(self.network, self.table, **rates)
+        self.checkpoints = Checkpoints(task.folder_url, task.made_for)
+
+    def run(self) -> Outcome:
+        outcome = Outcome(self._ranks.rank, self._resumed(NEWEST) or Progress())
+        while outcome.progress.epoch < self._task.params.epochs:
+            self._train_epoch(outcome)
+            self._choose(outcome)
+        self._resumed(BEST)
+        for split in ("valid", "test"):
+            write_scores(f"{self._task.folder_url}/scores", split, self._ranks.rank, self._scored(split))
+        outcome.sent_bytes = self._ranks.sent_bytes
+        return outcome
+
+    def _resumed(self, name: str) -> Progress | None:
+        there = self.checkpoints.load(name)
+        if there is None:
+            return None
+        self.optimiser.load(there[0])
+        return there[1]
+
+    def _feed(self, split: str) -> Feed:
+        params = self._task.params
+        how = {"batch_rows": params.batch_rows, "seed": params.seed, "rank": self._ranks.rank, "ranks": self._ranks.count}
+        return Feed(self._task.export_url, self._manifest, split, **how)
+
+    def _train_epoch(self, outcome: Outcome) -> None:
+        """The rest of an epoch; the row count of all ranks is held against the manifest when a whole one has ended."""
+        epoch, first, started, rows = outcome.progress.epoch, outcome.progress.step, time.monotonic(), 0
+        for step, batch in enumerate(self._feed("train").epoch(epoch, from_step=first), first):
+            outcome.losses.append(self._step(batch, epoch, step))
+            rows += len(batch.answered)
+            outcome.progress = replace(outcome.progress, step=step + 1)
+            if (step + 1) % self._task.params.checkpoint_steps == 0:
+                self._keep(NEWEST, outcome)
+        outcome.rows, outcome.train_s = outcome.rows + rows, outcome.train_s + time.monotonic() - started
+        total = int(self._ranks.added(torch.tensor([rows], dtype=torch.int64))[0])
+        if first == 0 and total != self._manifest.rows("train"):
+            raise BadData(f"{self._task.export_url}: {total} rows came in epoch {epoch}, the manifest says {self._manifest.rows('train')}")
+
+    def _step(self, batch: Batch, epoch: int, step: int) -> float:
+        """One step of all ranks; the mean loss of its rows before it."""
+        params = self._task.params
+        seed = np.random.SeedSequence([params.seed, epoch, step, self._ranks.rank]).generate_state(1, np.uint64)
+        draw = torch.Generator().manual_seed(int(seed[0]))
+        batch = batch.to(self._device)
+        fields, dense = neutral_at_times(batch.fields, batch.dense, self.spec, share=params.neutral_share, draw=draw)
+        batch = replace(batch, fields=fields, dense=dense)
+        with self._precision():
+            mine = sums_of(batch, self.network, self.table)
+        sums = combined(mine, self._ranks)
+        loss = float(sums.loss / sums.weight)
+        if not np.isfinite(loss):
+            raise ClickmillError(f"epoch {epoch}, step {step}: the loss is no number: {self._suspect(batch, mine)}")
+        apply(sums, self.optimiser)
+        return loss
+
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
+        """Half precision where the device has it; sums of losses stay whole."""
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+            yield
+
+    def _suspect(self, batch: Batch, mine: Sums) -> str:
+        """What in the batch of this rank, in its rows or in the network is no number."""
+        for place, column in enumerate(self.spec.dense):
+            if not torch.isfinite(batch.dense[:, place]).all():
+                return f"the column {column.name} holds what is not finite"
+        rows = self.table.gathered(self.table.row_ids(batch.fields)).detach()  # [B, F, C]
+        for place, one in enumerate(self.spec.fields):
+            if not torch.isfinite(rows[:, place]).all():
+                return f"the weights of {one.name} are not finite; a smaller networks.table_learning_rate may help"
+        if not torch.isfinite(mine.loss):
+            return "the network has grown too large; a smaller networks.learning_rate may help"
+        return "another rank says why"
+
+    def _choose(self, outcome: Outcome) -> None:
+        """Judge the network by the split that chooses, keep it where it is the best so far, and go on to the next epoch."""
+        loss = weight = 0.0
+        for _, probability, answered, weights in self._scored("valid"):
+            clipped = probability.double().clamp(2**-24, 1 - 2**-24)
+            loss -= float((weights * torch.where(answered > 0, clipped, 1 - clipped).log()).sum())
+            weight += float(weights.sum())
+        total = self._ranks.added(torch.tensor([loss, weight], dtype=torch.float64))
+        log_loss, progress = float(total[0] / total[1]), outcome.progress
+        outcome.epoch_losses.append(log_loss)
+        outcome.progress = replace(progress, epoch=progress.epoch + 1, step=0)
+        if log_loss < progress.best_log_loss:
+            outcome.progress = replace(outcome.progress, best_epoch=progress.epoch, best_log_loss=log_loss)
+            outcome.checkpoint_hash = self._keep(BEST, outcome)
+        self._keep(NEWEST, outcome)
+
+    def _keep(self, name: str, outcome: Outcome) -> str:
+        """The first rank writes, the others wait: nobody goes on before what it would go back to is there."""
+        written = self.checkpoints.save(name, self.optimiser.state(), outcome.progress) if self._ranks.rank == 0 else ""
+        self._ranks.added(torch.zeros(1))
+        return written
+
+    def _scored(self, split: str) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """Row id, probability, answer and weight of the rows of a split that fall to this rank. Shapes  (B,) each"""
+        for batch in self._feed(split).epoch(0):
+            on_device = batch.to(self._device)
+            said = probabilities(on_device.fields, on_device.dense, self.network, self.table).cpu()
+            yield batch.row_id, said, batch.answered, batch.weight
+
+
+def combined(sums: Sums, ranks: Ranks) -> Sums:
+    """What all ranks found together, by two messages of each; the same to the bit on every rank."""
+    if ranks.count == 1:
+        return sums
+    rows, gradients = rows_and_gradients(*ranks.gathered(sums.rows, sums.row_gradients))
+    return Sums(rows, gradients, ranks.added(sums.flat))
+
+
+def spec_of(told: Manifest) -> InputSpec:
+    """The inputs that an export holds."""
+    return InputSpec(
+        fields=tuple(CategoricalField(one["name"], one["vocabulary"], one["is_training_only"]) for one in told.fields),
+        dense=tuple(DenseColumn(one["name"], one["is_training_only"]) for one in told.dense),
+        vocabularies=tuple(Vocabulary(name, size) for name, size in sorted(told.vocabularies.items())),
+    )

@@ -1,0 +1,152 @@
+"""Trains in several processes as one, by Horovod: the same code for one process alone, for horovodrun and for Spark's executors.
+
+Two collectives a step. What ranks found of the table is gathered: rows by number with gradients in half precision, in one message
+of bytes. What they found of the network is added up, with the loss and the weight. Every rank then takes the same step by the same
+numbers, so the weights of all stay the same to the bit.
+
+Shapes  U different rows of a rank, C columns of a row of the table, P parameters of the network
+"""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from clickmill.contracts.errors import ClickmillError, UsageError
+
+Result = TypeVar("Result")
+
+# Ranks that share a machine would take all its cores each; a step has two messages, which wait for no others.
+_OF_A_RANK = {"OMP_NUM_THREADS": "1", "HOROVOD_CYCLE_TIME": "1"}
+_HEADER = -1  # the number of no row
+_TOP = 15  # the largest gradient of a message is brought to just below 2^15, half of what a half can hold
+_STEEPEST = 100  # a power of two that floats still have
+
+
+class Ranks(Protocol):
+    """The processes that train together.
+
+    rank        number of this one, from 0;  count  how many there are
+    sent_bytes  what this one has sent so far to be gathered or added up
+    """
+
+    rank: int
+    count: int
+    sent_bytes: int
+
+    def added(self, values: Tensor) -> Tensor:
+        """The sum over ranks, the same to the bit on each. Shapes any, the same on every rank"""
+        ...
+
+    def gathered(self, rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+        """The rows of all ranks, those of the first rank first; a row may come several times. Shapes  (U,), (U, C)"""
+        ...
+
+
+class Alone:
+    """One process, which sends nothing."""
+
+    def __init__(self) -> None:
+        self.rank, self.count, self.sent_bytes = 0, 1, 0
+
+    def added(self, values: Tensor) -> Tensor:
+        return values
+
+    def gathered(self, rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+        return rows, gradients
+
+
+class Together:
+    """A process of several, once Horovod has brought them together."""
+
+    def __init__(self, hvd: Any) -> None:
+        self._hvd, self.sent_bytes = hvd, 0
+        self.rank, self.count = int(hvd.rank()), int(hvd.size())
+
+    def added(self, values: Tensor) -> Tensor:
+        self.sent_bytes += values.numel() * values.element_size()
+        total: Tensor = self._hvd.allreduce(values, op=self._hvd.Sum, name=f"added {tuple(values.shape)} {values.dtype}")
+        return total
+
+    def gathered(self, rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+        message = packed(rows, gradients)
+        self.sent_bytes += message.numel()
+        return unpacked(self._hvd.allgather(message, name=f"gathered {message.shape[1]}"))
+
+
+def packed(rows: Tensor, gradients: Tensor) -> Tensor:
+    """Rows and their gradients as bytes: a header with a power of two, by which gradients are scaled to fit into halves, then rows.
+
+    Shapes  rows (U,) whole numbers below 2^31, gradients (U, C); the answer (U + 1, 4 + 2 C) uint8
+    """
+    largest = float(gradients.abs().max()) if len(rows) else 0.0
+    # What is not finite goes as it is: whoever receives it finds it, too.
+    exponent = min(_TOP - math.frexp(largest)[1], _STEEPEST) if 0 < largest < math.inf else 0
+    numbers = torch.cat([rows.new_tensor([_HEADER]), rows]).int()  # [U + 1]
+    halves = torch.cat([gradients.new_zeros(1, gradients.shape[1]), gradients * 2.0**exponent]).half()  # [U + 1, C]
+    halves[0, 0] = exponent
+    return torch.cat([numbers[:, None].view(torch.uint8), halves.view(torch.uint8)], 1)  # [U + 1, 4 + 2 C]
+
+
+def unpacked(messages: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows and gradients of several messages, one after the other. Shapes  as packed()"""
+    numbers = messages[:, :4].contiguous().view(torch.int32)[:, 0]  # [rows and headers]
+    halves = messages[:, 4:].contiguous().view(torch.half).float()  # [rows and headers, C]
+    is_header = numbers == _HEADER
+    exponents = halves[is_header, 0]  # [messages]
+    of_message = is_header.cumsum(0) - 1  # [rows and headers]
+    scaled = halves * torch.exp2(-exponents)[of_message, None]  # [rows and headers, C]
+    return numbers[~is_header].long(), scaled[~is_header]
+
+
+def joined() -> Ranks:
+    """The ranks that this process was started with: by horovodrun or by run_on_spark(); alone where it was by neither."""
+    if "HOROVOD_RANK" not in os.environ:
+        return Alone()
+    import horovod.torch as hvd  # type: ignore[import-untyped]
+
+    hvd.init()
+    return Together(hvd)
+
+
+def device_of(ranks: Ranks) -> torch.device:
+    """Where this rank computes: on its own GPU, which Spark has assigned or which is that of its place on the machine; else on a CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if isinstance(ranks, Alone):
+        return torch.device("cuda", 0)
+    import horovod.torch as hvd
+    from horovod.spark.task import get_available_devices  # type: ignore[import-untyped]
+
+    assigned = get_available_devices()
+    return torch.device("cuda", int(assigned[0]) if assigned else hvd.local_rank())
+
+
+def run_on_spark(train: Callable[[Any], Result], task: Any, *, count: int, start_timeout_s: int) -> Sequence[Result]:
+    """Run a training in so many tasks of the running Spark session at once, and give what each rank returned, in order of ranks.
+
+    Needs   as many free slots, each with what `train` needs installed; one where `count` is 1 is this process itself
+    Raises  UsageError where there are fewer slots; ClickmillError where a rank died or the tasks did not start in time
+    """
+    if count == 1:
+        return [train(task)]
+    import horovod.spark  # type: ignore[import-untyped]
+    from pyspark import SparkContext
+
+    slots = SparkContext.getOrCreate().defaultParallelism
+    if slots < count:
+        raise UsageError(f"export.ranks: {count} ranks need as many slots at once, and Spark has {slots}")
+    try:
+        results: Sequence[Result] = horovod.spark.run(
+            train, (task,), num_proc=count, use_gloo=True, start_timeout=start_timeout_s, verbose=0, env=_OF_A_RANK
+        )
+    except Exception as error:
+        raise ClickmillError(f"training on {count} ranks ended early: {_first_line(error)}") from error
+    return results
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
