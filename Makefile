@@ -52,6 +52,10 @@ golden: ## rewrite tests/golden from spark-submit.sh; read the difference before
 	  for job in $(notdir $(basename $(wildcard jobs/*.py))); do \
 	    CLICKMILL_CACHE= ./spark-submit.sh $$job --env $$env --date 2024-11-23 --to 2024-12-05 --dry-run >tests/golden/$$env/$$job.txt || exit 1; \
 	  done; \
+	  if [ -f conf/spark/gpu/$$env.conf ]; then \
+	    CLICKMILL_CACHE= ./spark-submit.sh train_ctr_models --env $$env --date 2024-11-23 --to 2024-12-05 --gpu --dry-run \
+	      >tests/golden/$$env/train_ctr_models_gpu.txt || exit 1; \
+	  fi; \
 	  for words in 'run flow --date 2024-11-23 --to 2024-12-05' vacuum; do \
 	    name="clickmill $${words%% --*}"; \
 	    CLICKMILL_CACHE= ./spark-submit.sh clickmill --env $$env --dry-run -- $$words >tests/golden/$$env/$${name// /_}.txt || exit 1; \

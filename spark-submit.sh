@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # One job, or one command of clickmill, as one spark-submit line.
 #
-#   ./spark-submit.sh <job> --env <local|yarn|k8s|databricks> --date <day> [--to <day>] [--dry-run] [options of the job]
+#   ./spark-submit.sh <job> --env <local|yarn|k8s|databricks> --date <day> [--to <day>] [--gpu] [--dry-run] [options of the job]
 #   ./spark-submit.sh clickmill --env <local|yarn|k8s|databricks> [--dry-run] -- <words of clickmill, such as: run flow --date <day>>
 #
-# Days are YYYY-MM-DD, both ends included. --dry-run prints the line and runs nothing; behind -- every word is the job's or the
+# Days are YYYY-MM-DD, both ends included. --gpu asks for one GPU a task, for train_ctr_models (conf/spark/gpu/). --dry-run prints the line and runs nothing; behind -- every word is the job's or the
 # command's own. Paths are relative to this folder.
 # Ends with the exit code of spark-submit, which in client mode is the job's; 2 when this command line is wrong. In cluster mode it
 # is not: docs/operations.md says where the outcome is found.
@@ -24,12 +24,13 @@ is_day() {
   ((year >= 1 && day >= 1 && day <= lengths[month]))
 }
 
-job='' env='' first='' last='' dry_run='' options=() words=()
+job='' env='' first='' last='' gpu='' dry_run='' options=() words=()
 while [ $# -gt 0 ]; do
   case $1 in
     --env) env=$(value "$@"); shift 2 ;;
     --date) first=$(value "$@"); shift 2 ;;
     --to) last=$(value "$@"); shift 2 ;;
+    --gpu) gpu=yes; shift ;;
     --dry-run) dry_run=yes; shift ;;
     --) shift; words=("$@"); break ;;
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 0 ;;
@@ -42,12 +43,13 @@ case $job$env in */*) wrong "a job and an environment are names, not paths" ;; e
 [ "$job" = clickmill ] || [ -f "jobs/$job.py" ] || wrong "no job is called $job; there are: $(names jobs/*.py) clickmill"
 [ -n "$env" ] || wrong "--env is missing; there are: $(names conf/spark/*.conf)"
 [ -f "conf/spark/$env.conf" ] || wrong "no environment is called $env; there are: $(names conf/spark/*.conf)"
+[ -z "$gpu" ] || [ -f "conf/spark/gpu/$env.conf" ] || wrong "--gpu: no GPUs are known in $env; they are in $(names conf/spark/gpu/*.conf)"
 if [ "$job" = clickmill ]; then
   [ -z "$first$last${options[*]}" ] && [ ${#words[@]} -gt 0 ] ||
     wrong "what clickmill is to do stands behind --, as in: clickmill --env $env -- tables"
   case " ${words[*]} " in
     *' --env'[\ =]*) wrong "--env stands before --; the command is given it too" ;;
-    ' flow '* | ' doctor '* | ' sources list '* | ' sources new '*)
+    ' flow '* | ' doctor '* | ' train '* | ' sources list '* | ' sources new '*)
       wrong "no cluster is needed for clickmill ${words[*]}: run it by itself" ;;
   esac
   script=tools/clickmill_cli.py
@@ -99,6 +101,12 @@ case $env in
     submit=(spark-submit --properties-file "conf/spark/$env.conf" --packages "$delta" --py-files "$wheel" --archives "$archive#environment")
     ;;
 esac
+if [ -n "$gpu" ]; then
+  while read -r key property; do
+    case $key in '' | '#'*) ;; *) submit+=(--conf "$key=$property") ;; esac
+  done <"conf/spark/gpu/$env.conf"
+  [ "$env" = databricks ] || submit+=(--files conf/spark/gpu/gpu_addresses.sh)
+fi
 line=("${settings[@]}" "${submit[@]}" "$script" "${arguments[@]}")
 
 if [ -n "$dry_run" ]; then

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from pyspark.sql import functions as F
 
-from clickmill import cli_releases, cli_sources, cli_tables, config, job, log, river, session, terminal
+from clickmill import cli_releases, cli_sources, cli_tables, cli_train, config, job, log, river, session, terminal
 from clickmill import doctor as health
 from clickmill.contracts import given
 from clickmill.contracts.errors import ClickmillError, UsageError
@@ -18,6 +18,7 @@ app = typer.Typer(help="Raw clickstream in, checked tables out.", no_args_is_hel
 app.add_typer(cli_sources.app, name="sources")
 cli_tables.add_to(app)
 cli_releases.add_to(app)
+cli_train.add_to(app)
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """The main job on one file, from landing to recommendations, and what came of it."""
 
+import json
+import subprocess
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,13 +10,14 @@ from typing import Annotated, Any
 import typer
 from pyspark.sql import functions as F
 
-from clickmill import cli, config, job, log, querying, river, session, terminal, truth
+from clickmill import cli, config, execution, job, log, querying, river, session, terminal, truth
 from clickmill.contracts import reasons
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import ClickmillError, GateRefused, UsageError
 from clickmill.contracts.properties import set_for
-from clickmill.contracts.tables import ALL, EVALUATIONS, EVENTS, ITEMS, RECOMMENDATIONS, REJECTS
+from clickmill.contracts.tables import ALL, CTR_EVALUATIONS, CTR_MODELS, EVALUATIONS, EVENTS, EXPORTS, ITEMS, RECOMMENDATIONS, REJECTS
 from clickmill.ingest import ingest, landings
+from clickmill.inputs import Job
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 from clickmill.metrics import evaluation
@@ -25,6 +28,7 @@ SIMULATED = "simulated"
 SIMULATED_EVENTS, SIMULATED_DAYS, SEED = 250_000, 28, 20240501
 SHOWN_USERS = 3
 SHOWN_ITEMS = 5
+CLICK_MODELS = ("export_ctr_rows", "train_ctr_models", "evaluate_ctr_models")
 
 
 def main(
@@ -53,11 +57,14 @@ def _demo(source: str, file: str | None) -> None:
         at_once = Days(days.first, days.last - timedelta(days=1)) if landed.simulates else days
         for taken, (named, path) in {"events": (landed.source, landed.path), **landed.states}.items():
             job.perform(river.job(f"ingest_{taken}"), "local", at_once, {**changes, "landing.source": named, "landing.path": path})
-        job.bring(river.flow(None), "local", at_once, changes)
+        job.bring(_flow(None), "local", at_once, changes)
         lake = Lake(spark, conf.lake.root)
         if landed.simulates:
             _show_next_day(Days(days.last, days.last), {**changes, "landing.source": landed.source, "landing.path": landed.path})
+        trains = _trained(lake, days.last, changes)
         _show(lake, folder, days)
+        if trains:
+            _show_click_models(lake, days.last)
         if landed.simulates:
             _show_truth(lake, landing.truth_beside(str(folder / "shop")), conf, days)
             _show_releases(lake, conf.lake.root, days.last, changes)
@@ -66,7 +73,28 @@ def _demo(source: str, file: str | None) -> None:
 def _show_next_day(day: Days, changes: dict[str, Any]) -> None:
     """The next day arrives, with events of the days before it: these are made again, with what is made of them."""
     terminal.out.rule(f"the next day arrives: {day}, with late events of the days before")
-    job.bring(river.flow(changes["landing.source"]), "local", day, changes)
+    job.bring(_flow(changes["landing.source"]), "local", day, changes)
+
+
+def _flow(source: str | None) -> list[Job]:
+    """A flow without the models of clicks: these are trained once, when all days are there."""
+    return [one for one in river.flow(source) if execution.name_of(one) not in CLICK_MODELS]
+
+
+def _trained(lake: Lake, day: date, changes: dict[str, Any]) -> bool:
+    """Export, train and judge the models of clicks, where enough was shown to learn from; training by spark-submit, in several ranks."""
+    export, train, judge = CLICK_MODELS
+    terminal.out.rule("models of clicks: export, training by spark-submit in two ranks of Horovod, judgement")
+    job.perform(river.job(export), "local", Days(day, day), changes)
+    if lake.read(EXPORTS).where(F.col("as_of_date") == F.lit(day)).isEmpty():
+        terminal.out.print("too few impressions with a label to learn from: no model of clicks is trained")
+        return False
+    command = ["./spark-submit.sh", train, "--env", "local", "--date", str(day), "--lake", str(changes["lake.root"])]
+    terminal.out.print(terminal.styled("bold", " ".join(command)))
+    if subprocess.run(command, check=False).returncode:
+        raise ClickmillError(f"{train} did not end well")
+    job.perform(river.job(judge), "local", Days(day, day), changes)
+    return True
 
 
 def _show_releases(lake: Lake, root: str, day: date, changes: dict[str, Any]) -> None:
@@ -151,6 +179,35 @@ def _show_models(lake: Lake, days: Days) -> None:
         name = f"{row.metric}@{row.list_length}"
         grid.add_row(row.site_id, row.model, name, f"{row.value:.4f}", f"{row.low:.4f} to {row.high:.4f}", f"{row.user_count:,}")
     terminal.out.print(grid)
+
+
+def _show_click_models(lake: Lake, day: date) -> None:
+    """What each model reached on days that none learnt from, and what its training took."""
+    terminal.out.rule("models of clicks, judged by the days after those that they learnt from")
+    of_day = F.col("as_of_date") == F.lit(day)
+    told = lake.read(CTR_EVALUATIONS).where(of_day & (F.col("slice") == "all"))
+    shown = ("auc", "gauc", "log_loss", "log_loss_gain_over_base_rate")
+    by_model: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in told.where(F.col("metric").isin(*shown)).collect():
+        by_model.setdefault((row.site_id, row.model), {})[row.metric] = row
+    trained = {row.model: row for row in lake.read(CTR_MODELS).where(of_day).collect()}
+    grid = terminal.grid(
+        "site", "model", "AUC", "gAUC", "log loss", "off the base rate's", "rows/s", "steps", "rows of each rank", right=()
+    )
+    for (site, model), metrics in sorted(by_model.items()):
+        grid.add_row(site, model, *(_interval(metrics.get(name)) for name in shown), *_training(trained.get(model)))
+    terminal.out.print(grid)
+
+
+def _interval(row: Any) -> str:
+    return "" if row is None else f"{row.value:.4f} ({row.low:.4f} to {row.high:.4f})"
+
+
+def _training(row: Any) -> tuple[str, str, str]:
+    if row is None:
+        return "", "", ""
+    rows = json.loads(row.rank_rows)
+    return f"{sum(rows) / max(row.train_s, 1e-9):,.0f}", f"{row.step_count:,}", " + ".join(f"{one:,}" for one in rows)
 
 
 def _show_truth(lake: Lake, folder: str, conf: config.Config, days: Days) -> None:

@@ -4,6 +4,8 @@ An export is named after all that it depends on, written once and never changed.
 folder is what a killed run left.
 """
 
+from pathlib import Path
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -12,7 +14,7 @@ from clickmill.contracts.exported import ExportFile
 from clickmill.contracts.faults import faultpoint
 from clickmill.folders import folder
 
-MANIFEST = "manifest.json"
+MANIFEST = "_manifest.json"  # who reads the folder as Parquet passes over it
 # One row group a file: no writer closes one before this is full.
 _WHOLE_FILE = {"parquet.block.size": str(2**30), "maxRecordsPerFile": "0"}
 
@@ -23,12 +25,16 @@ class FrozenExports:
     def __init__(self, spark: SparkSession, root: str) -> None:
         self._spark, self._root = spark, root
 
+    @property
+    def url(self) -> str:
+        """The root of the lake, as readers outside of Spark take it."""
+        return self._root if "://" in self._root else Path(self._root).as_uri()
+
     def manifest(self, name: str, export_id: str) -> str | None:
         return folder(self._spark, self._path(name, export_id)).read(MANIFEST)
 
     def write(self, name: str, export_id: str, rows: DataFrame) -> list[ExportFile]:
         path = self._path(name, export_id)
-        faultpoint("exports.writing")
         rows.write.mode("overwrite").options(**_WHOLE_FILE).partitionBy("split", "group").parquet(path)
         faultpoint("exports.written")
         # A footer a file: rows are counted without being read.

@@ -193,6 +193,20 @@ class Export(_Section):
         return hash_buckets
 
 
+class Networks(_Section):
+    trains: Annotated[tuple[Literal["logistic_regression", "wide_deep", "deepfm", "dcn_v2"], ...], Field(strict=False)]
+    embedding_length: Count
+    hidden: Annotated[tuple[Count, ...], Field(strict=False)]
+    cross_layers: Annotated[int, Field(ge=0)]
+    epochs: Count
+    batch_rows: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+    table_learning_rate: Annotated[float, Field(gt=0)]
+    neutral_share: Annotated[float, Field(ge=0, le=1)]
+    checkpoint_steps: Count
+    start_timeout_s: Count
+
+
 class Intent(_Section):
     within_days: Annotated[int, Field(ge=1, le=90)]
 
@@ -252,6 +266,7 @@ class Sections(_Section):
     rates: Rates
     ctr: Ctr
     export: Export
+    networks: Networks
     intent: Intent
     models: Models
     candidates: Candidates

@@ -3,6 +3,7 @@
 `make golden` rewrites the files; each holds the line of one job, or of one command, for 2024-11-23 to 2024-12-05.
 """
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from clickmill.lake import Lake
 TOP = Path(__file__).resolve().parents[2]
 GOLDEN = Path(__file__).resolve().parent
 ENVIRONMENTS = ("databricks", "k8s", "local", "yarn")
+GPU = ("databricks", "k8s", "yarn")
 JOBS = sorted(path.stem for path in (TOP / "jobs").glob("*.py"))
 DAYS = ("--date", "2024-11-23", "--to", "2024-12-05")
 COMMANDS = {"clickmill_run_flow": ("run", "flow", *DAYS), "clickmill_vacuum": ("vacuum",)}
@@ -55,9 +57,27 @@ def test_the_line_of_a_command_is_the_golden_one(name: str, env: str) -> None:
     assert done.stdout == (GOLDEN / env / f"{name}.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("env", GPU)
+def test_the_line_of_a_training_on_gpus_is_the_golden_one(env: str) -> None:
+    done = submit("train_ctr_models", "--env", env, *DAYS, "--gpu", "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (GOLDEN / env / "train_ctr_models_gpu.txt").read_text(encoding="utf-8")
+    assert " --conf spark.task.resource.gpu.amount=1 " in done.stdout
+
+
+def test_the_gpus_of_a_machine_are_told_as_spark_asks_for_them(tmp_path: Path) -> None:
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")
+    smi.chmod(0o755)
+    script = TOP / "conf" / "spark" / "gpu" / "gpu_addresses.sh"
+    told = subprocess.run([script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == {"name": "gpu", "addresses": ["0", "1"]}
+
+
 def test_there_is_no_golden_line_without_its_job_and_environment() -> None:
     assert {path.stem for path in (TOP / "conf" / "spark").glob("*.conf")} == set(ENVIRONMENTS)
     expected = {f"{env}/{name}.txt" for env in ENVIRONMENTS for name in [*JOBS, *COMMANDS]}
+    expected |= {f"{env}/train_ctr_models_gpu.txt" for env in GPU}
     assert {str(path.relative_to(GOLDEN)) for path in GOLDEN.rglob("*.txt")} == expected
 
 
@@ -66,7 +86,7 @@ def test_a_command_is_given_the_environment_unless_it_needs_no_cluster() -> None
     for path, command in leaves(get_command(cli.app)):
         words = " ".join(path)
         done = submit("clickmill", "--env", "k8s", "--dry-run", "--", *path)
-        if path != ("doctor",) and "env" in {parameter.name for parameter in command.params}:
+        if path not in (("doctor",), ("train",)) and "env" in {parameter.name for parameter in command.params}:
             assert done.stdout.endswith(f" tools/clickmill_cli.py {words} --env k8s\n")
         else:
             refused = f"spark-submit.sh: no cluster is needed for clickmill {words}: run it by itself\n"
@@ -105,6 +125,7 @@ def test_a_day_may_be_the_last_of_february_in_a_leap_year_only() -> None:
         ((JOBS[0], "--env", "local", "--date", "23.11.2024"), "--date 23.11.2024 is no day"),
         ((JOBS[0], "--env", "local", "--date", "2024-11-23", "--to", "2024-11-31"), "--to 2024-11-31 is no day"),
         ((JOBS[0], "--env", "local", "--date", "2024-11-23", "--to", "2024-11-22"), "--to 2024-11-22 is before --date 2024-11-23"),
+        ((JOBS[0], "--env", "local", *DAYS, "--gpu"), "--gpu: no GPUs are known in local; they are in databricks k8s yarn"),
         (("clickmill", "--env", "yarn"), "what clickmill is to do stands behind --"),
         (("clickmill", "--env", "yarn", "run", "flow", *DAYS), "what clickmill is to do stands behind --"),
         (("clickmill", "--env", "yarn", *DAYS, "--", "run", "flow"), "what clickmill is to do stands behind --"),

@@ -27,7 +27,7 @@ LAYERS = (
     {"flow"},
     {"terminal"},
     {"job"},
-    {"cli_sources", "cli_tables", "doctor", "notebook", "truth"},
+    {"cli_sources", "cli_tables", "cli_train", "doctor", "notebook", "truth"},
     {"cli_releases"},
     {"cli"},
     {"demo"},

@@ -57,7 +57,7 @@ def read(lake: Lake, inputs: Inputs) -> list[Batch]:
         row = JOB.run(lake.spark, inputs.conf, inputs.days, inputs)[EXPORTS].first()  # type: ignore[union-attr]
     assert row is not None
     folder = Path(lake.root) / row.path
-    told = manifest.parsed((folder / "manifest.json").read_text())
+    told = manifest.parsed((folder / manifest.NAME).read_text())
     return list(Feed(folder.as_uri(), told, "train", batch_rows=16, seed=1).epoch(0))
 
 

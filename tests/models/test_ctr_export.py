@@ -119,7 +119,7 @@ def test_the_manifest_says_what_lies_where_and_what_it_is_made_of(whole: Written
     described = whole.described.first()
     assert described is not None
     assert (described.export_id, described.group_count, described.train_count) == (plan().export_id, 13, 80)
-    assert described.manifest_hash == manifest.hash_of((whole.folder / "manifest.json").read_text())
+    assert described.manifest_hash == manifest.hash_of((whole.folder / manifest.NAME).read_text())
 
 
 def test_a_file_is_one_row_group_of_32_bit_numbers_without_nulls(whole: Written) -> None:
@@ -240,7 +240,7 @@ def test_an_export_that_was_killed_is_written_anew_and_a_finished_one_never(spar
         faults.armed.clear()
     folder = tmp_path / "exports" / "ctr_rows" / plan().export_id
     assert (folder / "split=train").is_dir()
-    assert not (folder / "manifest.json").exists()
+    assert not (folder / manifest.NAME).exists()
     first = Written(spark, tmp_path, history(), plan())
     before = {file: file.stat().st_mtime_ns for file in sorted(folder.rglob("*")) if file.is_file()}
     assert Written(spark, tmp_path, history(30)[:200], plan()).described.collect() == first.described.collect()
@@ -252,7 +252,7 @@ def test_rows_that_vanish_on_the_way_are_told(spark: SparkSession, tmp_path: Pat
     monkeypatch.setattr(ctr_examples, "examples", lambda *given: kept(*given).where("split != 'test' or row_id % 7 != 0"))
     with pytest.raises(BadData, match="the groups of test were to hold 40 rows, and hold 34, or others"):
         Written(spark, tmp_path, history(), plan())
-    assert not list(tmp_path.rglob("manifest.json"))
+    assert not list(tmp_path.rglob(manifest.NAME))
 
 
 def test_a_text_that_is_no_manifest_is_told() -> None:

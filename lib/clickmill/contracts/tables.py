@@ -41,6 +41,7 @@ VOCABULARIES = Table("models.vocabularies", ("vocabulary", "site_id", "value"), 
 EXPORTS = Table("models.exports", ("export_id",), "as_of_date", "last_day")
 CTR_MODELS = Table("models.ctr_models", ("model_run_id",), "as_of_date", "last_day")
 CTR_SCORES = Table("models.ctr_scores", ("model_run_id", "row_id"), "as_of_date", "last_day")
+CTR_EVALUATIONS = Table("models.ctr_evaluations", ("as_of_date", "model_run_id", "site_id", "slice", "metric"), "as_of_date", "last_day")
 ALS_FACTORS = Table("models.als_factors", ("as_of_date", "entity", "site_id", "user_id_kind", "source_id"), "as_of_date", "last_day")
 CANDIDATES = Table("models.candidates", ("as_of_date", "site_id", "user_id_kind", "user_id", "source", "item_id"), "as_of_date", "last_day")
 ITEM_NEIGHBOURS = Table("models.item_neighbours", ("as_of_date", "site_id", "item_id", "neighbour_rank"), "as_of_date", "last_day")

@@ -22,6 +22,7 @@ from clickmill.models.ctr_scales import Scale
 from clickmill.models.manifest import Group, Manifest
 
 NAME = "ctr_rows"
+"""Of the exports that models of clicks learn from."""
 
 
 @dataclass(frozen=True)

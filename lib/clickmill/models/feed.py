@@ -137,6 +137,7 @@ class _Ahead:
                         there = "no rows" if table is None else f"{table.num_rows} rows"
                         raise BadData(f"{self._url}/{group.file}: {there} came, the manifest says {group.rows}")
                     block.append(table, self._columns, f"{self._url}/{group.file}")
+                    del table  # before the next one is read
                 self._filled.put(block)
         except BaseException as error:
             self._filled.put(error)

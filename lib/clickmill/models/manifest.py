@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-NAME = "manifest.json"
+NAME = "_manifest.json"
+"""Of the file; who reads the folder as Parquet passes over it."""
 
 
 @dataclass(frozen=True)

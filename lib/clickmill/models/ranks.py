@@ -102,9 +102,14 @@ def unpacked(messages: Tensor) -> tuple[Tensor, Tensor]:
     return numbers[~is_header].long(), scaled[~is_header]
 
 
+def launched() -> tuple[int, int]:
+    """The number of this process among those that horovodrun or run_on_spark() started, and how many these are; 0 of 1 where none did."""
+    return int(os.environ.get("HOROVOD_RANK", "0")), int(os.environ.get("HOROVOD_SIZE", "1"))
+
+
 def joined() -> Ranks:
-    """The ranks that this process was started with: by horovodrun or by run_on_spark(); alone where it was by neither."""
-    if "HOROVOD_RANK" not in os.environ:
+    """The ranks that this process was started with, brought together."""
+    if launched()[1] == 1:
         return Alone()
     import horovod.torch as hvd  # type: ignore[import-untyped]
 
@@ -136,8 +141,9 @@ def run_on_spark(train: Callable[[Any], Result], task: Any, *, count: int, start
     import horovod.spark  # type: ignore[import-untyped]
     from pyspark import SparkContext
 
-    slots = SparkContext.getOrCreate().defaultParallelism
-    if slots < count:
+    context = SparkContext.getOrCreate()
+    slots = context.defaultParallelism
+    if slots < count and context.master.startswith("local"):  # a cluster may find more as it goes
         raise UsageError(f"export.ranks: {count} ranks need as many slots at once, and Spark has {slots}")
     try:
         results: Sequence[Result] = horovod.spark.run(

@@ -1,4 +1,4 @@
-"""One rank of a training that a test starts by horovodrun: EXPORT_URL FOLDER_URL OUT [STEP at which the second rank is killed]."""
+"""One rank of a training that a test starts by horovodrun: EXPORT_URL ROOT_URL OUT [STEP at which the second rank is killed]."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from clickmill.models.ranks import joined
 from models.ctr.test_training import PARAMS
 
 
-def main(export_url: str, folder_url: str, out: str, kill_at: str = "") -> None:
+def main(export_url: str, root_url: str, out: str, kill_at: str = "") -> None:
     torch.set_num_threads(1)
     ranks, kept, taken = joined(), Training._step, [0]
 
@@ -25,7 +25,7 @@ def main(export_url: str, folder_url: str, out: str, kill_at: str = "") -> None:
         return kept(self, batch, epoch, number)
 
     Training._step = step  # type: ignore[method-assign]
-    training = Training(Task(export_url, (Path(out) / "manifest.json").read_text(), folder_url, PARAMS), ranks)
+    training = Training(Task(export_url, (Path(out) / "manifest.json").read_text(), root_url, ranks.count, PARAMS), ranks)
     outcome = training.run()
     state = repr([(name, one.tolist()) for name, one in sorted(training.optimiser.state().items())])
     (Path(out) / f"state-{ranks.rank}").write_text(hashlib.sha256(state.encode()).hexdigest())

@@ -14,10 +14,14 @@ STATE = {"weights": torch.arange(12.0).reshape(3, 4), "steps": torch.tensor(7)}
 def test_a_checkpoint_comes_back_to_the_bit_with_how_far_it_had_come(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path.as_uri(), "a")
     assert kept.load("newest") is None
-    kept.save("newest", STATE, Progress(1, 20, 0, 0.5))
-    state, progress = kept.load("newest") or ({}, Progress())
-    assert progress == Progress(1, 20, 0, 0.5)
-    assert {name: (one.dtype, one.tolist()) for name, one in state.items()} == {n: (one.dtype, one.tolist()) for n, one in STATE.items()}
+    told = Progress(1, 20, 0, (0.5, 0.25), (7, 8), 40, 1.5, 99)
+    kept.save("newest", STATE, told)
+    found = kept.load("newest")
+    assert found is not None
+    assert (found.progress, len(found.hash)) == (told, 64)
+    assert {name: (one.dtype, one.tolist()) for name, one in found.state.items()} == {
+        n: (one.dtype, one.tolist()) for n, one in STATE.items()
+    }
 
 
 def test_a_checkpoint_takes_the_place_of_the_one_before_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +37,9 @@ def test_a_checkpoint_takes_the_place_of_the_one_before_only_when_it_is_whole(tm
     with pytest.raises(OSError, match="no space"):
         kept.save("newest", STATE, Progress(2))
     monkeypatch.undo()
-    assert (kept.load("newest") or ({}, Progress()))[1] == Progress(1)
+    found = kept.load("newest")
+    assert found is not None
+    assert found.progress == Progress(1)
 
 
 @pytest.mark.parametrize("place", [40, -5])

@@ -22,7 +22,7 @@ from clickmill.models.ctr.training import BEST, NEWEST, Outcome, Params, Task, T
 from clickmill.models.feed import Feed
 from clickmill.models.manifest import Manifest
 from clickmill.models.packing import Batch
-from clickmill.models.ranks import Alone, packed, unpacked
+from clickmill.models.ranks import Together
 from models.exports import clicks
 
 torch.set_num_threads(1)
@@ -54,13 +54,13 @@ def manifest(folder: Path) -> Manifest:
 
 
 def task(folder: Path, manifest: Manifest, out: Path, **changes: Any) -> Task:
-    return Task(folder.as_uri(), manifest.text(), out.as_uri(), replace(PARAMS, **changes))
+    return Task(folder.as_uri(), manifest.text(), out.as_uri(), 1, replace(PARAMS, **changes))
 
 
 def weights(of: Task, name: str = NEWEST) -> dict[str, list[float]]:
-    found = Checkpoints(of.folder_url, of.made_for).load(name)
+    found = Checkpoints(f"{of.root_url}/{of.path}", of.run_id).load(name)
     assert found is not None
-    return {key: tensor.flatten().tolist() for key, tensor in found[0].items()}
+    return {key: tensor.flatten().tolist() for key, tensor in found.state.items()}
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -68,15 +68,17 @@ def test_every_network_learns_what_can_be_learnt(folder: Path, manifest: Manifes
     outcome = train(task(folder, manifest, tmp_path, network=network, epochs=4))
     assert len(outcome.losses) == 4 * 32
     assert outcome.losses[0] == pytest.approx(math.log(2), abs=0.15)
-    assert min(outcome.epoch_losses) < ENTROPY + 0.08
-    assert outcome.progress.best_epoch == outcome.epoch_losses.index(min(outcome.epoch_losses))
-    assert (outcome.rows, outcome.sent_bytes) == (4 * 2048, 0)
+    losses = outcome.progress.epoch_losses
+    assert min(losses) < ENTROPY + 0.08
+    assert outcome.progress.best_epoch == losses.index(min(losses))
+    assert (outcome.progress.rank_rows, outcome.progress.step_count, outcome.progress.sent_bytes) == ((4 * 2048,), 4 * 32, 0)
 
 
 def test_each_row_that_chooses_or_judges_is_scored_once(folder: Path, manifest: Manifest, tmp_path: Path) -> None:
-    train(task(folder, manifest, tmp_path))
+    of = task(folder, manifest, tmp_path)
+    train(of)
     for split, first in (("valid", 2048), ("test", 2848)):
-        scores = pq.read_table(tmp_path / "scores" / f"split={split}", partitioning=None)
+        scores = pq.read_table(tmp_path / of.path / "scores" / f"split={split}", partitioning=None)
         assert sorted(scores["row_id"].to_pylist()) == list(range(first, first + 800))
         assert 0 < min(scores["probability"].to_pylist()) < 0.3 < 0.7 < max(scores["probability"].to_pylist()) < 1
 
@@ -102,12 +104,14 @@ def test_a_training_that_was_stopped_comes_to_the_weights_of_an_unbroken_one(
     folder: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     unbroken, broken = (task(folder, manifest, tmp_path / name) for name in ("unbroken", "broken"))
-    train(unbroken)
+    whole = train(unbroken)
     stopped_at(step, monkeypatch)
     with pytest.raises(_Stopped):
         train(broken)
     monkeypatch.undo()
-    train(broken)
+    again = train(broken)
+    assert (again.progress.rank_rows, again.progress.step_count) == (whole.progress.rank_rows, whole.progress.step_count)
+    assert (again.progress.epoch_losses, again.checkpoint_hash != "") == (whole.progress.epoch_losses, True)
     for name in (NEWEST, BEST):
         assert weights(broken, name) == weights(unbroken, name)
 
@@ -115,7 +119,7 @@ def test_a_training_that_was_stopped_comes_to_the_weights_of_an_unbroken_one(
 def test_a_finished_training_is_not_done_again(folder: Path, manifest: Manifest, tmp_path: Path) -> None:
     of = task(folder, manifest, tmp_path)
     first, again = train(of), train(of)
-    assert (again.losses, again.progress) == ([], first.progress)
+    assert (again.losses, again.progress, again.checkpoint_hash) == ([], first.progress, first.checkpoint_hash)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +136,11 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_step_and_feature(
         train(task(folder, manifest, tmp_path, **changes))
 
 
-class Pair(Alone):
+class Pair(Together):
     """One of two ranks in threads: as Horovod does, without it."""
 
     def __init__(self, rank: int, shared: list[Any], both: threading.Barrier) -> None:
-        self.rank, self.count, self.sent_bytes, self._shared, self._both = rank, 2, 0, shared, both
+        self.rank, self.count, self.sent_bytes, self._hvd, self._shared, self._both = rank, 2, 0, self, shared, both
 
     def _all(self, mine: Tensor) -> list[Tensor]:
         self._shared[self.rank] = mine
@@ -145,12 +149,14 @@ class Pair(Alone):
         self._both.wait(60)
         return told
 
-    def added(self, values: Tensor) -> Tensor:
+    Sum = None
+
+    def allreduce(self, values: Tensor, op: None, name: str) -> Tensor:
         first, second = self._all(values)
         return first + second
 
-    def gathered(self, rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
-        return unpacked(torch.cat(self._all(packed(rows, gradients))))
+    def allgather(self, message: Tensor, name: str) -> Tensor:
+        return torch.cat(self._all(message))
 
 
 def in_threads(of: Task) -> list[Outcome]:
@@ -174,6 +180,8 @@ def as_one(of: Task, monkeypatch: pytest.MonkeyPatch) -> Outcome:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             self._feeds = [Feed(*args, **kwargs | {"rank": rank, "ranks": 2}) for rank in range(2)]
 
+            self.dealt = self._feeds[0].dealt
+
         def epoch(self, epoch: int, *, from_step: int = 0) -> Any:
             for batches in zip(*(feed.epoch(epoch, from_step=from_step) for feed in self._feeds), strict=True):
                 yield Batch(*(torch.cat([getattr(one, name) for one in batches]) for name in vars(batches[0])))
@@ -190,10 +198,12 @@ def test_two_ranks_come_to_what_one_does_also_with_unequal_shards(
     two, one = (task(tmp_path / "export", told, tmp_path / name, neutral_share=0.0) for name in ("two", "one"))
     first, second = in_threads(two)
     assert first.losses == second.losses
-    assert first.rows + second.rows == 2 * sum(groups)
+    assert first.progress.rank_rows == second.progress.rank_rows
+    assert sum(first.progress.rank_rows) == 2 * sum(groups)
+    assert first.progress.sent_bytes > 0
     alone = as_one(one, monkeypatch)
     assert first.losses == pytest.approx(alone.losses, abs=2e-3)
-    assert first.epoch_losses == pytest.approx(alone.epoch_losses, abs=2e-3)
+    assert first.progress.epoch_losses == pytest.approx(alone.progress.epoch_losses, abs=2e-3)
 
 
 RANK = Path(__file__).with_name("rank.py")
@@ -202,7 +212,7 @@ RANK = Path(__file__).with_name("rank.py")
 def horovodrun(of: Task, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     """Two processes of this machine, brought together by Horovod; each writes what it came to."""
     out.mkdir(exist_ok=True)
-    given = [of.export_url, of.folder_url, str(out), *more]
+    given = [of.export_url, of.root_url, str(out), *more]
     (out / "manifest.json").write_text(of.manifest)
     folder = Path(sys.executable).parent
     env = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}

@@ -22,12 +22,31 @@ _UNFINISHED = ".part"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come: the next step of an epoch, and the epoch that was best so far by its log loss."""
+    """How far a training has come, all its lives together.
+
+    epoch, step   the step that is next
+    epoch_losses  log loss of the rows that choose after each epoch; best_epoch: that of the lowest
+    rank_rows     rows that each rank was fed in the epochs that have ended
+    step_count    steps taken;  train_s  seconds that they took;  sent_bytes  what all ranks sent
+    """
 
     epoch: int = 0
     step: int = 0
     best_epoch: int = -1
-    best_log_loss: float = float("inf")
+    epoch_losses: tuple[float, ...] = ()
+    rank_rows: tuple[int, ...] = ()
+    step_count: int = 0
+    train_s: float = 0.0
+    sent_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was kept of a training, with the hash of it all."""
+
+    state: Mapping[str, Tensor]
+    progress: Progress
+    hash: str
 
 
 class Checkpoints:
@@ -41,8 +60,8 @@ class Checkpoints:
         self._files, self._folder = filesystems.FileSystem.from_uri(url)
         self._made_for = made_for
 
-    def save(self, name: str, state: Mapping[str, Tensor], progress: Progress) -> str:
-        """Write a checkpoint in place of the one of that name, and give its hash. Who reads meanwhile reads the old one."""
+    def save(self, name: str, state: Mapping[str, Tensor], progress: Progress) -> None:
+        """Write a checkpoint in place of the one of that name. Who reads meanwhile reads the old one."""
         tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
         told = {"made_for": self._made_for, "progress": json.dumps(asdict(progress))}
         told["hash"] = _hash_of(tensors, told)
@@ -55,9 +74,8 @@ class Checkpoints:
                 while part := source.read(2**24):
                     target.write(part)
         self._files.move(path + _UNFINISHED, path)
-        return told["hash"]
 
-    def load(self, name: str) -> tuple[dict[str, Tensor], Progress] | None:
+    def load(self, name: str) -> Checkpoint | None:
         """The checkpoint of a name; None where there is none.
 
         Raises  BadData that names the file when it is damaged, or was made for other inputs, another network or other parameters
@@ -76,11 +94,15 @@ class Checkpoints:
                     tensors = {key: file.get_tensor(key).clone() for key in list(file.keys())}
             except (SafetensorError, OSError) as error:
                 raise BadData(f"{path}: damaged: {error}") from None
-        if told.pop("hash", None) != _hash_of(tensors, told):
+        digest = told.pop("hash", None)
+        if digest != _hash_of(tensors, told):
             raise BadData(f"{path}: damaged: it is not what was written")
         if told.get("made_for") != self._made_for:
             raise BadData(f"{path}: made for other inputs, another network or other parameters")
-        return tensors, Progress(**json.loads(told["progress"]))
+        progress: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(told["progress"]).items()
+        }
+        return Checkpoint(tensors, Progress(**progress), digest)
 
 
 def _hash_of(tensors: Mapping[str, Tensor], told: Mapping[str, str]) -> str:

@@ -3,10 +3,12 @@
 Shapes  B rows of a batch, F fields, U different rows of the table
 """
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor
 
 from clickmill.contracts.errors import BadData, ClickmillError
 from clickmill.models import manifest
-from clickmill.models.ctr.checkpoint import Checkpoints, Progress
+from clickmill.models.ctr.checkpoint import Checkpoint, Checkpoints, Progress
 from clickmill.models.ctr.inputs import CategoricalField, DenseColumn, InputSpec, Vocabulary
 from clickmill.models.ctr.networks import Layers, Network, build
 from clickmill.models.ctr.optimiser import Optimiser
@@ -53,38 +55,42 @@ class Params:
         return build(self.network, spec, layers, answer_rate=answer_rate, seed=self.seed)
 
 
+def params_of(network: str, networks: Mapping[str, Any], *, seed: int) -> Params:
+    """The parameters of a network, of the section `networks` of the config."""
+    return Params(network=network, seed=seed, **{one.name: networks[one.name] for one in fields(Params) if one.name in networks})
+
+
 @dataclass(frozen=True)
 class Task:
-    """A training, as every rank is told it: URL of the export, text of its manifest, URL of the folder for what comes of it."""
+    """A training, as every rank is told it.
+
+    export_url, manifest  URL of the export, and the text of its manifest;  root_url  below which a folder is made for what comes of it
+    """
 
     export_url: str
     manifest: str
-    folder_url: str
+    root_url: str
+    ranks: int
     params: Params
 
     @property
-    def made_for(self) -> str:
-        """A hash of all that the weights depend on but the number of ranks."""
-        return manifest.hash_of(self.manifest, asdict(self.params))
+    def run_id(self) -> str:
+        """The name of the training: a hash of all that its weights depend on."""
+        return manifest.hash_of(self.manifest, self.ranks, asdict(self.params))
+
+    @property
+    def path(self) -> str:
+        """Its folder, below the root."""
+        return f"networks/{self.params.network}/{self.run_id}"
 
 
 @dataclass
 class Outcome:
-    """What a rank did.
+    """What became of a training: how far it came, the hash of its best checkpoint, and the mean loss of each step of this life."""
 
-    losses      mean log loss of each step, over all ranks
-    epoch_losses  log loss of the split by which a network is chosen, after each epoch
-    train_s     seconds that steps took;  rows  what this rank was fed;  sent_bytes  what it sent to others
-    """
-
-    rank: int
     progress: Progress
-    losses: list[float] = field(default_factory=list)
-    epoch_losses: list[float] = field(default_factory=list)
-    train_s: float = 0.0
-    rows: int = 0
-    sent_bytes: int = 0
     checkpoint_hash: str = ""
+    losses: list[float] = field(default_factory=list)
 
 
 def train(task: Task) -> Outcome:
@@ -106,25 +112,27 @@ class Training:
         self.table = FusedTable(self.spec, self.network.parts, seed=params.seed, device=str(self._device))
         rates = {"learning_rate": params.learning_rate, "table_learning_rate": params.table_learning_rate}
         self.optimiser = Optimiser(self.network, self.table, **rates)
-        self.checkpoints = Checkpoints(task.folder_url, task.made_for)
+        self._folder = f"{task.root_url}/{task.path}"
+        self.checkpoints = Checkpoints(self._folder, task.run_id)
 
     def run(self) -> Outcome:
-        outcome = Outcome(self._ranks.rank, self._resumed(NEWEST) or Progress())
+        newest = self._loaded(NEWEST)
+        outcome = Outcome(newest.progress if newest else Progress(rank_rows=(0,) * self._ranks.count))
         while outcome.progress.epoch < self._task.params.epochs:
             self._train_epoch(outcome)
             self._choose(outcome)
-        self._resumed(BEST)
+        best = self._loaded(BEST)
+        assert best is not None
+        outcome.checkpoint_hash = best.hash
         for split in ("valid", "test"):
-            write_scores(f"{self._task.folder_url}/scores", split, self._ranks.rank, self._scored(split))
-        outcome.sent_bytes = self._ranks.sent_bytes
+            write_scores(f"{self._folder}/scores", split, self._ranks.rank, self._scored(split))
         return outcome
 
-    def _resumed(self, name: str) -> Progress | None:
+    def _loaded(self, name: str) -> Checkpoint | None:
         there = self.checkpoints.load(name)
-        if there is None:
-            return None
-        self.optimiser.load(there[0])
-        return there[1]
+        if there is not None:
+            self.optimiser.load(there.state)
+        return there
 
     def _feed(self, split: str) -> Feed:
         params = self._task.params
@@ -132,18 +140,34 @@ class Training:
         return Feed(self._task.export_url, self._manifest, split, **how)
 
     def _train_epoch(self, outcome: Outcome) -> None:
-        """The rest of an epoch; the row count of all ranks is held against the manifest when a whole one has ended."""
-        epoch, first, started, rows = outcome.progress.epoch, outcome.progress.step, time.monotonic(), 0
-        for step, batch in enumerate(self._feed("train").epoch(epoch, from_step=first), first):
+        """The rest of an epoch. Its rows are counted, those of all ranks together, and held against the manifest."""
+        before, started, sent, feed = outcome.progress, time.monotonic(), self._ranks.sent_bytes, self._feed("train")
+        epoch, first = before.epoch, before.step
+        rows = feed.dealt(epoch).first_row(first)
+        for step, batch in enumerate(feed.epoch(epoch, from_step=first), first):
             outcome.losses.append(self._step(batch, epoch, step))
             rows += len(batch.answered)
             outcome.progress = replace(outcome.progress, step=step + 1)
             if (step + 1) % self._task.params.checkpoint_steps == 0:
-                self._keep(NEWEST, outcome)
-        outcome.rows, outcome.train_s = outcome.rows + rows, outcome.train_s + time.monotonic() - started
-        total = int(self._ranks.added(torch.tensor([rows], dtype=torch.int64))[0])
-        if first == 0 and total != self._manifest.rows("train"):
-            raise BadData(f"{self._task.export_url}: {total} rows came in epoch {epoch}, the manifest says {self._manifest.rows('train')}")
+                self._keep(NEWEST, self._counted(before, outcome, started, sent))
+        outcome.progress = self._counted(before, outcome, started, sent)
+        mine = torch.zeros(self._ranks.count, dtype=torch.int64)
+        mine[self._ranks.rank] = rows
+        fed = self._ranks.added(mine).tolist()
+        if sum(fed) != self._manifest.rows("train"):
+            raise BadData(f"{self._task.export_url}: {sum(fed)} rows came in epoch {epoch}, expected {self._manifest.rows('train')}")
+        outcome.progress = replace(outcome.progress, rank_rows=tuple(map(sum, zip(before.rank_rows, fed, strict=True))))
+
+    def _counted(self, before: Progress, outcome: Outcome, started: float, sent: int) -> Progress:
+        """How far it has come, with what this part of an epoch took of all ranks."""
+        now, took = outcome.progress, time.monotonic() - started
+        bytes_ = int(self._ranks.added(torch.tensor([self._ranks.sent_bytes - sent]))[0])
+        return replace(
+            now,
+            step_count=before.step_count + now.step - before.step,
+            train_s=before.train_s + took,
+            sent_bytes=before.sent_bytes + bytes_,
+        )
 
     def _step(self, batch: Batch, epoch: int, step: int) -> float:
         """One step of all ranks; the mean loss of its rows before it."""
@@ -190,18 +214,18 @@ class Training:
             weight += float(weights.sum())
         total = self._ranks.added(torch.tensor([loss, weight], dtype=torch.float64))
         log_loss, progress = float(total[0] / total[1]), outcome.progress
-        outcome.epoch_losses.append(log_loss)
-        outcome.progress = replace(progress, epoch=progress.epoch + 1, step=0)
-        if log_loss < progress.best_log_loss:
-            outcome.progress = replace(outcome.progress, best_epoch=progress.epoch, best_log_loss=log_loss)
-            outcome.checkpoint_hash = self._keep(BEST, outcome)
-        self._keep(NEWEST, outcome)
+        is_best = log_loss < min(progress.epoch_losses, default=math.inf)
+        outcome.progress = replace(progress, epoch=progress.epoch + 1, step=0, epoch_losses=(*progress.epoch_losses, log_loss))
+        if is_best:
+            outcome.progress = replace(outcome.progress, best_epoch=progress.epoch)
+            self._keep(BEST, outcome.progress)
+        self._keep(NEWEST, outcome.progress)
 
-    def _keep(self, name: str, outcome: Outcome) -> str:
+    def _keep(self, name: str, progress: Progress) -> None:
         """The first rank writes, the others wait: nobody goes on before what it would go back to is there."""
-        written = self.checkpoints.save(name, self.optimiser.state(), outcome.progress) if self._ranks.rank == 0 else ""
+        if self._ranks.rank == 0:
+            self.checkpoints.save(name, self.optimiser.state(), progress)
         self._ranks.added(torch.zeros(1))
-        return written
 
     def _scored(self, split: str) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """Row id, probability, answer and weight of the rows of a split that fall to this rank. Shapes  (B,) each"""
