@@ -182,32 +182,31 @@ def _show_models(lake: Lake, days: Days) -> None:
 
 
 def _show_click_models(lake: Lake, day: date) -> None:
-    """What each model reached on days that none learnt from, and what its training took."""
+    """What each model reached on days that none learnt from, with intervals of 95 %, and what its training took."""
     terminal.out.rule("models of clicks, judged by the days after those that they learnt from")
     of_day = F.col("as_of_date") == F.lit(day)
-    told = lake.read(CTR_EVALUATIONS).where(of_day & (F.col("slice") == "all"))
-    shown = ("auc", "gauc", "log_loss", "log_loss_gain_over_base_rate")
     by_model: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in told.where(F.col("metric").isin(*shown)).collect():
+    for row in lake.read(CTR_EVALUATIONS).where(of_day & (F.col("slice") == "all")).collect():
         by_model.setdefault((row.site_id, row.model), {})[row.metric] = row
-    trained = {row.model: row for row in lake.read(CTR_MODELS).where(of_day).collect()}
-    grid = terminal.grid(
-        "site", "model", "AUC", "gAUC", "log loss", "off the base rate's", "rows/s", "steps", "rows of each rank", right=()
-    )
+    reached = terminal.grid("site", "model", "AUC", "gAUC", "log loss", "less than the base rate's")
     for (site, model), metrics in sorted(by_model.items()):
-        grid.add_row(site, model, *(_interval(metrics.get(name)) for name in shown), *_training(trained.get(model)))
-    terminal.out.print(grid)
-
-
-def _interval(row: Any) -> str:
-    return "" if row is None else f"{row.value:.4f} ({row.low:.4f} to {row.high:.4f})"
-
-
-def _training(row: Any) -> tuple[str, str, str]:
-    if row is None:
-        return "", "", ""
-    rows = json.loads(row.rank_rows)
-    return f"{sum(rows) / max(row.train_s, 1e-9):,.0f}", f"{row.step_count:,}", " + ".join(f"{one:,}" for one in rows)
+        auc, gauc, loss, gain = (metrics.get(name) for name in ("auc", "gauc", "log_loss", "log_loss_gain_over_base_rate"))
+        ends = [f"{one.value:.4f} ({one.low:.3f} to {one.high:.3f})" if one else "" for one in (auc, gain)]
+        reached.add_row(site, model, ends[0], f"{gauc.value:.3f}" if gauc else "", f"{loss.value:.4f}" if loss else "", ends[1])
+    terminal.out.print(reached)
+    took = terminal.grid(
+        "model", "rows of each rank", "epochs", "steps", "rows/s", "MB sent", right=("epochs", "steps", "rows/s", "MB sent")
+    )
+    for row in lake.read(CTR_MODELS).where(of_day).orderBy("model").collect():
+        rows = json.loads(row.rank_rows)
+        told = (
+            " + ".join(f"{one:,}" for one in rows),
+            f"{row.epoch_count}",
+            f"{row.step_count:,}",
+            f"{sum(rows) / max(row.train_s, 1e-9):,.0f}",
+        )
+        took.add_row(row.model, *told, f"{row.sent_bytes / 1e6:,.1f}")
+    terminal.out.print(took)
 
 
 def _show_truth(lake: Lake, folder: str, conf: config.Config, days: Days) -> None:

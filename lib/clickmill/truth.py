@@ -6,10 +6,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from clickmill.config import Config
+from clickmill.contracts.errors import BadData
 from clickmill.contracts.events import USER
-from clickmill.contracts.tables import BOTS, EVALUATIONS, EVENTS, INTERACTIONS, RAW_EVENTS, REJECTS
+from clickmill.contracts.tables import BOTS, CTR_EVALUATIONS, CTR_ROWS, EVALUATIONS, EVENTS, EXPORTS, INTERACTIONS, RAW_EVENTS, REJECTS
 from clickmill.lake import Lake
-from clickmill.metrics import evaluation, ranking
+from clickmill.metrics import ctr_evaluation, evaluation, ranking
+from clickmill.metrics.ctr import Losses, Rows, gap_closed
 from clickmill.models import splits
 from clickmill.publish import recommendations as lists
 from clickmill.simulate import found
@@ -21,9 +23,10 @@ ORACLE_SHARE = 0.5
 
 
 def findings(lake: Lake, truth: str, conf: Config, last: date) -> list[Finding]:
-    """Copies, machines, sessions and tastes of a simulated shop, as far as the lake found them.
+    """Copies, machines, sessions, tastes and chances of clicks of a simulated shop, as far as the lake found them.
 
-    Needs   a lake that holds the simulated site, in our plain form, through `evaluate_models` as of `last`
+    Needs   a lake that holds the simulated site, in our plain form, through `evaluate_models` as of `last`; of clicks through
+            `evaluate_ctr_models`, where it holds models of clicks
     """
     told = lake.spark.read.parquet(f"{truth}/deliveries")
     site = told.select("site_id").first()
@@ -36,8 +39,40 @@ def findings(lake: Lake, truth: str, conf: Config, last: date) -> list[Finding]:
         *found.sessions(told, of_site[EVENTS], own_ids),
         *_tastes(told, of_site[INTERACTIONS], of_site[EVALUATIONS], truth, conf, last),
     ]
+    if lake.exists(CTR_EVALUATIONS):
+        rows, judged = (lake.read(table).where(F.col("site_id") == site.site_id) for table in (CTR_ROWS, CTR_EVALUATIONS))
+        judged, exports = (of.where(F.col("as_of_date") == F.lit(last)) for of in (judged, lake.read(EXPORTS)))
+        made += clicks(found.chances(told, own_ids), rows, judged, exports)
     own_ids.unpersist()
     return made
+
+
+def clicks(chances: DataFrame, rows: DataFrame, evaluations: DataFrame, exports: DataFrame) -> list[Finding]:
+    """How far the log loss of each model of clicks went, from that of the rate of answers to that of the true chances.
+
+    The rate is that of the very rows that judge. Of few rows a share depends on the luck of the answers, for all models alike.
+
+    Needs   found.chances(); features.ctr_rows of a site; models.ctr_evaluations of the site and day; models.exports of the day
+    Raises  BadData when models were judged by other rows than those that have a chance
+    """
+    export = exports.first()
+    by_loss = evaluations.where("slice = 'all' and metric = 'log_loss'").where(F.col("model") != ctr_evaluation.BASE_RATE)
+    models = by_loss.orderBy("model", "model_run_id").collect()
+    if export is None or not models:
+        return []
+    told = (
+        rows.where(ctr_evaluation.labelled(export, "test"))
+        .join(chances, on="event_id", how="inner")
+        .select("chance", "answered")
+        .toPandas()
+    )
+    judged_by = {one.row_count for one in models}
+    if judged_by != {len(told)}:
+        raise BadData(f"{CTR_EVALUATIONS.name}: models were judged by {sorted(judged_by)} impressions, {len(told)} have a true chance")
+    true = Losses.of(Rows.of(told["chance"], told["answered"])).measures()
+    closed = [(one.model, gap_closed(true["base_log_loss"], one.value, true["log_loss"])) for one in models]
+    what = "log loss of clicks by {}, of the way from the rate of answers to the true chances"
+    return [Finding(what.format(model), share, len(told)) for model, share in closed if share is not None]
 
 
 def _tastes(told: DataFrame, interactions: DataFrame, evaluations: DataFrame, truth: str, conf: Config, last: date) -> list[Finding]:

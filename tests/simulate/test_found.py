@@ -99,6 +99,15 @@ def test_boundaries_are_compared_between_neighbours_that_were_kept(spark: SparkS
     }
 
 
+def test_the_chance_of_a_click_is_that_of_the_impression_as_it_came_first(spark: SparkSession) -> None:
+    shown = {"a": 0.25, "b": 0.5, "gone": 0.75}
+    rows = [(name, "original", "impression", chance) for name, chance in shown.items()]
+    others = [("a", "exact_copy", "impression", 0.25), ("c", "original", "item_view", 0.125)]
+    told = local_frame(spark, [*rows, *others], "event_id string, delivery string, event_type string, chance_with double")
+    made = found.chances(told, own_ids(spark, "a", "b", "c")).collect()
+    assert {row.event_id: row.chance for row in made} == {"lake a": 0.25, "lake b": 0.5} and len(made) == 2
+
+
 def test_a_ceiling_holds_below_what_has_no_floor_always_and_what_nothing_was_measured_by_never() -> None:
     assert not Finding("x", 1.0, 0, 0.95).holds and not Finding("x", 0.0, 0, 0.005, is_ceiling=True).holds and Finding("x", 1.0, 0).holds
     assert Finding("x", 0.004, 10, 0.005, is_ceiling=True).holds and not Finding("x", 0.006, 10, 0.005, is_ceiling=True).holds

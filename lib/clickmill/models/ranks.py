@@ -7,6 +7,7 @@ numbers, so the weights of all stay the same to the bit.
 Shapes  U different rows of a rank, C columns of a row of the table, P parameters of the network
 """
 
+import logging
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -143,14 +144,17 @@ def run_on_spark(train: Callable[[Any], Result], task: Any, *, count: int, start
 
     context = SparkContext.getOrCreate()
     slots = context.defaultParallelism
-    if slots < count and context.master.startswith("local"):  # a cluster may find more as it goes
+    if slots < count and str(context.master).startswith("local"):  # a cluster may find more as it goes
         raise UsageError(f"export.ranks: {count} ranks need as many slots at once, and Spark has {slots}")
+    handlers = list(logging.root.handlers)
     try:
         results: Sequence[Result] = horovod.spark.run(
             train, (task,), num_proc=count, use_gloo=True, start_timeout=start_timeout_s, verbose=0, env=_OF_A_RANK
         )
     except Exception as error:
         raise ClickmillError(f"training on {count} ranks ended early: {_first_line(error)}") from error
+    finally:
+        logging.root.handlers[:] = handlers  # it adds one, by which other packages would be heard, too
     return results
 
 

@@ -105,6 +105,16 @@ def sessions(truth: DataFrame, events: DataFrame, own_ids: DataFrame) -> list[Fi
     ]
 
 
+def chances(truth: DataFrame, own_ids: DataFrame) -> DataFrame:
+    """How likely each impression of the lake was to be clicked.
+
+    Grain   one row per event_id, with chance
+    Needs   truth: the deliveries of a simulation; own_ids()
+    """
+    shown = truth.where("event_type = 'impression' and delivery = 'original'")
+    return own_ids.join(shown.select(F.col("event_id").alias("own_id"), F.col("chance_with").alias("chance")), on="own_id", how="inner")
+
+
 def world(spark: SparkSession, truth: str) -> World:
     """The shop behind a simulation, by the folder of its truth."""
     row = spark.read.schema("seed long, days int").json(f"{truth}/world").first()
