@@ -23,7 +23,7 @@ def test_a_training_tells_what_each_epoch_came_to_and_what_it_took(export: Path,
     assert told.exit_code == 0, told.output
     assert "epoch 0: log loss 0." in told.output
     assert ", the best: it is kept" in told.output
-    assert "4 steps, 4,096 rows by rank" in told.output
+    assert "8 steps, 4,096 rows by rank" in told.output
     (folder,) = (tmp_path / "networks" / "dcn_v2").iterdir()
     assert (folder / "best.safetensors").exists()
     assert f"in networks/dcn_v2/{folder.name} of the lake" in told.output

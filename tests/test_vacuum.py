@@ -4,6 +4,7 @@ import os
 import shutil
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -13,10 +14,10 @@ from clickmill import commits, config, execution, locks, releases, vacuum
 from clickmill.contracts import faults
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import GateRefused, TableHeld
-from clickmill.contracts.tables import RECOMMENDATIONS, SERVED, USERS_WITHOUT_LIST, VALUE_RANGES
+from clickmill.contracts.tables import CTR_MODELS, EXPORTS, RECOMMENDATIONS, SERVED, USERS_WITHOUT_LIST, VALUE_RANGES
 from clickmill.folders import LocalFolder
 from clickmill.lake import Lake
-from clickmill.ledger import Ledger
+from clickmill.ledger import Admission, Ledger, now
 from clickmill.releases import Releases
 from released import listed, publishes
 
@@ -175,3 +176,24 @@ def test_who_was_erased_is_in_no_file_once_no_release_that_knew_it_is_kept(lake,
     assert files_with_the_user(), "erased rows lie in the folder until they are swept"
     vacuum.sweep(lake, last, "sweep")
     assert files_with_the_user() == [] and lake.read(RECOMMENDATIONS).count() == 4
+
+
+def test_the_newest_exports_stay_with_what_was_trained_over_them_and_all_others_go(lake: Lake, conf: config.Config) -> None:
+    values: dict[str, Any] = {"date": DAY, "string": "", "double": 0.0}
+    for n in range(4):
+        day = DAY + timedelta(days=n)
+        told = {"as_of_date": day, "export_id": f"e{n}", "model_run_id": f"m{n}"}
+        for table, path in ((EXPORTS, f"exports/ctr_rows/e{n}"), (CTR_MODELS, f"networks/dcn_v2/m{n}")):
+            row = {of.name: values.get(of.dataType.typeName(), 0) for of in table.schema.fields} | told | {"path": path}
+            lake.ensure(table, {})
+            mine = {name: value for name, value in row.items() if name in table.columns}
+            version = lake.write(frame(lake.spark, table, [mine]), table, Days(day, day), {}).version
+            Ledger(lake).admit([Admission(table.name, day, "h", 1, version, "by hand", "r", "1", "c", {}, now())], "r")
+    folders = [f"exports/ctr_rows/{name}" for name in ("e0", "e1", "e2", "e3", "killed")]
+    folders += [f"networks/dcn_v2/{name}" for name in ("m0", "m1", "m2", "m3", "killed")]
+    for folder in folders:
+        (Path(lake.root) / folder / "split=train").mkdir(parents=True)
+    swept = {one.table.name: one.folder_count for one in vacuum.sweep(lake, conf, "sweep")}
+    assert (swept[EXPORTS.name], swept[CTR_MODELS.name]) == (2, 2)
+    left = [folder for folder in folders if (Path(lake.root) / folder).exists()]
+    assert left == [f"{top}{n}" for top in ("exports/ctr_rows/e", "networks/dcn_v2/m") for n in (1, 2, 3)]

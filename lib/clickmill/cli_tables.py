@@ -119,7 +119,8 @@ def sweep(env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
         for swept in vacuum.sweep(there, conf, execution.new_run_id()):
             older = f"; {len(swept.kept)} versions are kept for releases and readers" if swept.kept else ""
             removed = f"{swept.file_count:,} files removed" + (f", {swept.log_count:,} of its log" if swept.log_count else "")
-            terminal.out.print(f"{swept.table.name:<32} {removed}{older}")
+            folders = f"; {swept.folder_count:,} of its folders" if swept.folder_count else ""
+            terminal.out.print(f"{swept.table.name:<32} {removed}{folders}{older}")
 
 
 def named(name: str) -> Table:

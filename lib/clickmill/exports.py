@@ -9,6 +9,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from clickmill.contracts import hadoop
 from clickmill.contracts.errors import BadData
 from clickmill.contracts.exported import ExportFile
 from clickmill.contracts.faults import faultpoint
@@ -43,6 +44,22 @@ class FrozenExports:
         if len({(one.split, one.group) for one in files}) < len(files):
             raise BadData(f"{path}: a group of rows lies in several files")
         return sorted(files, key=lambda one: (one.split, one.group))
+
+    def folders(self) -> list[str]:
+        """Every export there is, finished or not, as its folder below the root; and likewise what was trained over them."""
+        return [path for top in ("exports", "networks") for path in self._below(top, 2)]
+
+    def remove(self, path: str) -> None:
+        """Remove one of folders()."""
+        files, there = hadoop.at(self._spark, f"{self._root}/{path}")
+        files.delete(there, True)
+
+    def _below(self, path: str, levels: int) -> list[str]:
+        if not levels:
+            return [path]
+        files, there = hadoop.at(self._spark, f"{self._root}/{path}")
+        found = sorted(one.getPath().getName() for one in files.listStatus(there) if one.isDirectory()) if files.exists(there) else []
+        return [below for name in found for below in self._below(f"{path}/{name}", levels - 1)]
 
     def finish(self, name: str, export_id: str, manifest: str) -> None:
         folder(self._spark, self._path(name, export_id)).replace(MANIFEST, manifest)

@@ -31,6 +31,7 @@ class Lake(_Section):
     root: str
     catalog: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None
     keep_hours: Annotated[int, Field(ge=0)]
+    keep_exports: Count
 
     @field_validator("root")
     @classmethod

@@ -13,7 +13,8 @@ from clickmill.contracts.faults import faultpoint
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.properties import set_for
 from clickmill.contracts.table import Table
-from clickmill.contracts.tables import ALL, SERVED
+from clickmill.contracts.tables import ALL, CTR_MODELS, EXPORTS, SERVED
+from clickmill.exports import FrozenExports
 from clickmill.lake import Lake
 from clickmill.ledger import LEDGER, Ledger
 from clickmill.releases import EXPIRED, Releases, finish
@@ -24,12 +25,16 @@ _SWEEPING = {"spark.databricks.delta.vacuum.logging.enabled": "false", "spark.da
 
 @dataclass(frozen=True)
 class Swept:
-    """What was removed of one table, and the versions that were kept beside the newest one."""
+    """What was removed of one table, and the versions that were kept beside the newest one.
+
+    folder_count  folders of exports, or of what was trained over them, of which the table tells
+    """
 
     table: Table
     file_count: int
     log_count: int
     kept: frozenset[int]
+    folder_count: int = 0
 
 
 def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
@@ -38,7 +43,8 @@ def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
     Needed are the newest version, the last admitted one or the empty table, and of served tables and
     the tables that they are staged in those of the releases that can be restored
     or were refused lately. Releases beyond the newest `releases.keep` can no longer
-    be restored then, and are not listed any more.
+    be restored then, and are not listed any more. Of training exports the newest `lake.keep_exports` stay, with what was trained
+    over them.
 
     Raises  TableHeld where a run is at a table: nothing is removed under it
     """
@@ -58,9 +64,23 @@ def sweep(lake: Lake, conf: Config, run_id: str) -> list[Swept]:
                 file_count = remove_unneeded(lake, table, kept, keep_hours=conf.lake.keep_hours)
             faultpoint("vacuum.swept")
             log_count = commits.shorten(lake.log(table), min(kept, default=lake.head(table)))
-            swept.append(Swept(table, file_count, log_count, kept))
+            folder_count = _remove_folders(lake, ledger, table, keep=conf.lake.keep_exports) if table in (EXPORTS, CTR_MODELS) else 0
+            swept.append(Swept(table, file_count, log_count, kept, folder_count))
             log.bound(run_id=run_id, table=table.name).info("swept", files=file_count, logs=log_count)
     return swept
+
+
+def _remove_folders(lake: Lake, ledger: Ledger, table: Table, *, keep: int) -> int:
+    """Remove exports but the newest, or what was trained over them, and what killed runs left of either; say how many folders."""
+    exports, there = FrozenExports(lake.spark, lake.root), lake.read(EXPORTS, ledger.version(EXPORTS))
+    newest = [row.export_id for row in there.orderBy(F.desc("as_of_date")).limit(keep).collect()]
+    named = lake.read(table, ledger.version(table)).where(F.col("export_id").isin(newest)).select("path")
+    needed = {row.path for row in named.collect()}
+    top = "exports/" if table is EXPORTS else "networks/"
+    unneeded = [path for path in exports.folders() if path.startswith(top) and path not in needed]
+    for path in unneeded:
+        exports.remove(path)
+    return len(unneeded)
 
 
 def remove_unneeded(lake: Lake, table: Table, kept: Iterable[int], *, keep_hours: int) -> int:

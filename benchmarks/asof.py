@@ -1,0 +1,114 @@
+"""What was last known before each row, an as-of join: beside tempo's asofJoin, and beside a plain sort-merge join of as many rows.
+
+python -m benchmarks.asof [ROWS] [ROUNDS]     of each side
+
+Tempo (dbl-tempo) is installed into a folder of its own, .cache/rivals/tempo.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import LongType, StructField, StructType
+
+from benchmarks import measure, results
+from clickmill.features.blocks import by_key
+from clickmill.features.histories import Histories, Ints, Questions
+
+SECOND, SPAN_S, ROWS_A_KEY = 1_000_000, 90 * 86_400, 100
+VALUES = ("clicks", "views", "carts", "price")
+_ANSWER = StructType([StructField(name, LongType()) for name in ("user", "at", *VALUES)])
+
+
+def main(rows: int = 2_000_000, rounds: int = 5) -> None:
+    """For each row of the left the four values of the last row of the right strictly before it, of the same key."""
+    spark = measure.session("clickmill asof")
+    left, right = (_landed(spark.range(rows, numPartitions=8), rows, side) for side in ("left", "right"))
+    steps = {
+        "ours": lambda: _noop(ours(left, right)),
+        "tempo": lambda: _noop(tempo(left, right)),
+        "sort-merge join": lambda: _noop(plain(left, right)),
+    }
+    assert _sum(ours(left, right)) == _sum(tempo(left, right)), "ours and tempo tell other values"
+    costs = measure.in_turn(spark, steps, rounds)
+    faster, longer = 1 / measure.ratio(costs["ours"], costs["tempo"]), measure.ratio(costs["ours"], costs["sort-merge join"])
+    told = [[name, measure.told(of), "", ""] for name, of in costs.items()]
+    told += [
+        ["tempo over ours", f"{faster:.2f}", ">= 2", results.met(faster >= 2)],
+        ["ours over a sort-merge join", f"{longer:.2f}", "<= 1.5", results.met(longer <= 1.5)],
+    ]
+    notes = [
+        f"{rows:,} rows on each side, {ROWS_A_KEY} of a key, at random instants of 90 days; {len(VALUES)} values; nothing is written."
+        " The sort-merge join is one by key and instant, which finds next to nothing: it moves and sorts as many rows."
+    ]
+    results.write(f"As-of join of {rows:,} by {rows:,} rows", ["who", "seconds (median, min to max)", "goal", "met"], told, notes)
+
+
+def _landed(ids: DataFrame, rows: int, side: str) -> DataFrame:
+    """Rows of users at instants that are odd on the right and even on the left: none is at the instant of another."""
+    user = F.pmod(F.xxhash64("id", F.lit(side)), F.lit(rows // ROWS_A_KEY)).alias("user")
+    second = F.pmod(F.xxhash64("id", F.lit(side), F.lit(1)), F.lit(SPAN_S))
+    at = (second * SECOND + F.pmod("id", F.lit(500_000)) * 2 + F.lit(int(side == "right"))).alias("at")
+    values = [F.pmod(F.xxhash64("id", F.lit(name)), F.lit(1000)).alias(name) for name in VALUES] if side == "right" else []
+    kept = ids.select(user, at, *values).persist()
+    kept.count()
+    return kept
+
+
+def ours(left: DataFrame, right: DataFrame) -> DataFrame:
+    """Both sides in one shuffle and one sort; the place of what was last known answers for every value."""
+    both = left.withColumn("is_asked", F.lit(True)).unionByName(right.withColumn("is_asked", F.lit(False)), allowMissingColumns=True)
+    return by_key(both, ("user",), ("at", "is_asked"), _last_known, _ANSWER)
+
+
+def _last_known(table: pa.Table, key: Ints) -> Iterator[pa.Table]:
+    is_asked, at = table["is_asked"].to_numpy(), table["at"].to_numpy()
+    mine, past = table.filter(pa.array(is_asked)), table.filter(pa.array(~is_asked))
+    told = Histories(key[~is_asked], at[~is_asked]).asked(Questions(key[is_asked], at[is_asked]))
+    place = told.last(np.ones(past.num_rows, bool), SPAN_S * SECOND)
+    where = pa.array(place, mask=place < 0)
+    yield pa.table({"user": mine["user"], "at": mine["at"], **{name: past[name].take(where) for name in VALUES}})
+
+
+def tempo(left: DataFrame, right: DataFrame) -> DataFrame:
+    """As its documentation has it; a row of the right at the very instant does not occur."""
+    _install()
+    from tempo import TSDF  # type: ignore[import-not-found]
+
+    instant = F.timestamp_micros("at").alias("event_at")
+    mine = TSDF(left.select("user", "at", instant), ts_col="event_at", partition_cols=["user"])
+    past = TSDF(right.select("user", instant, *VALUES), ts_col="event_at", partition_cols=["user"])
+    found: DataFrame = mine.asofJoin(past, right_prefix="right").df
+    return found.select("user", "at", *(F.col(f"right_{name}").alias(name) for name in VALUES))
+
+
+def plain(left: DataFrame, right: DataFrame) -> DataFrame:
+    return left.join(right.hint("merge"), on=["user", "at"], how="left")
+
+
+def _sum(rows: DataFrame) -> object:
+    return rows.agg(F.sum(F.xxhash64("user", "at", *VALUES).cast("decimal(38,0)")), F.count(VALUES[0])).first()
+
+
+def _noop(rows: DataFrame) -> None:
+    rows.write.format("noop").mode("overwrite").save()
+
+
+def _install() -> None:
+    cache = Path(os.environ.get("CLICKMILL_CACHE", ".cache"))
+    folder = cache / "rivals" / "tempo"
+    if not folder.exists():
+        uv = [str(cache / "boot" / "bin" / "uv"), "pip", "install", "-q", "--python", sys.executable]
+        subprocess.run([*uv, "--target", str(folder), "--no-deps", "dbl-tempo==0.1.30"], check=True)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
