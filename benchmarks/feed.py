@@ -140,7 +140,7 @@ def by_row(told: Manifest) -> Iterator[Packed]:
 
 
 def _reader(told: Manifest) -> object:
-    urls = [(FOLDER / one.file).resolve().as_uri() for one in told.groups["train"]]
+    urls = [f"file://{(FOLDER / one.file).resolve()}" for one in told.groups["train"]]
     return make_batch_reader(urls, reader_pool_type="dummy", shuffle_row_groups=True, num_epochs=1)
 
 

@@ -52,7 +52,7 @@ def ran(spark: SparkSession, inputs: Inputs) -> dict[Table, Any]:
 def test_two_ranks_on_executors_and_the_models_of_spark_learn_from_the_same_rows(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inputs = inputs_of(spark, tmp_path)
+    inputs = inputs_of(spark, tmp_path / "a lake")
     monkeypatch.setitem(ctr_baselines._LOGISTIC, "maxIter", 5)
     monkeypatch.setitem(ctr_baselines._TREES, "maxIter", 2)
     made = ran(spark, inputs)

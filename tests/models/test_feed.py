@@ -56,6 +56,12 @@ def test_more_ranks_than_groups_take_the_same_steps_with_nothing_in_them(tmp_pat
     assert by_rank[2][0].fields.shape == (0, 2)
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "a shop #1, 50% off?"
+    told = export(folder, (5, 5))
+    assert sorted(ids(list(of(folder, told).epoch(0)))) == list(range(10))
+
+
 def test_values_of_a_row_stay_together(folder: Path, manifest: Manifest) -> None:
     for batch in of(folder, manifest).epoch(0):
         row = batch.row_id
@@ -110,7 +116,7 @@ def test_a_pool_of_threads_loses_rows_and_that_is_told(folder: Path, manifest: M
 
 
 def test_a_group_that_does_not_come_is_told(folder: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_tables", lambda urls: (table(0, 40) for _ in urls[:-1]))
+    monkeypatch.setattr(feed, "_tables", lambda url, names: (table(0, 40) for _ in names[:-1]))
     with pytest.raises(BadData, match=r"part-0\.parquet: .* rows came, the manifest says 4[01]"):
         list(of(folder, manifest).epoch(0))
 

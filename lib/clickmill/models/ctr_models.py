@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import reduce
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -33,7 +34,7 @@ def trained(
         raise BadData(f"{root}/{export.path}: its manifest is gone, or not the one that was written with it")
     told = manifest.parsed(text)
     made = [_network(spark, told, export, root, name, ranks=ranks, params=params) for name in params["trains"]]
-    rows = spark.read.parquet(f"{root}/{export.path}")
+    rows = spark.read.parquet(_as_spark_takes_it(f"{root}/{export.path}"))
     made += [ctr_baselines.trained(rows, told, name) for name in ctr_baselines.BASELINES]
     models = [{**row, "as_of_date": export.as_of_date} for row, _ in made]
     scores = [frame.withColumn("model_run_id", F.lit(row["model_run_id"])) for row, frame in made]
@@ -71,7 +72,13 @@ def _network(spark: SparkSession, told: Manifest, export: Row, root: str, name: 
         "sent_bytes": progress.sent_bytes,
         "epoch_losses": json.dumps(progress.epoch_losses),
     }
-    return row, spark.read.parquet(f"{root}/{task.path}/scores")
+    return row, spark.read.parquet(_as_spark_takes_it(f"{root}/{task.path}/scores"))
+
+
+def _as_spark_takes_it(url: str) -> str:
+    """Of a folder of this machine the path itself: Hadoop does not read what a URL writes by numbers."""
+    parts = urlsplit(url)
+    return unquote(parts.path) if parts.scheme == "file" else url
 
 
 def counts(models: DataFrame, scores: DataFrame, exports: DataFrame) -> dict[str, int]:

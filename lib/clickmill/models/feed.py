@@ -18,6 +18,7 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import accumulate, pairwise
 from queue import SimpleQueue
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -125,7 +126,7 @@ class _Ahead:
 
     def _read(self) -> None:
         try:
-            tables = _tables([f"{self._url}/{one.file}" for mix in self._mixes for one in mix])
+            tables = _tables(self._url, [one.file for mix in self._mixes for one in mix])
             for mix in self._mixes:
                 block = self._free.get()
                 if block is None:
@@ -143,16 +144,18 @@ class _Ahead:
             self._filled.put(error)
 
 
-def _tables(urls: Sequence[str]) -> Iterator[pa.Table]:
-    """The tables of some files, in their order, read when they are asked for.
+def _tables(url: str, names: Sequence[str]) -> Iterator[pa.Table]:
+    """The tables of some files of a folder, in their order, read when they are asked for.
 
     Raises  BadData that names the file that cannot be read
     """
-    if not urls:
+    if not names:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it reads by an older interface of pyarrow, which says so at every call
-        files, paths = get_filesystem_and_path_or_paths(list(urls))
+        is_local = urlsplit(url).scheme == "file"  # its path is taken as it stands, with what a URL writes by numbers
+        files, folder = get_filesystem_and_path_or_paths("file:///" if is_local else url)
+        paths = [f"{unquote(urlsplit(url).path) if is_local else folder}/{name}" for name in names]
         try:
             how = {"shuffle_row_groups": False, "num_epochs": 1, "is_batched_reader": True}
             reader = Reader(files, paths, worker_class=_Worker, reader_pool=DummyPool(), **how)
