@@ -55,7 +55,8 @@ def main(rows: int = 1_000_000, rounds: int = 4) -> None:
         ["gradients of the whole table by that", f"{dense / sent:.1f}", ">= 10", results.met(dense >= 10 * sent)],
     ]
     notes = [
-        f"DCN V2 over {rows:,} rows, {feed.FIELDS} fields of {feed.VALUES:,} values, batches of {feed.BATCH_ROWS:,} a rank; a thread each.",
+        f"DCN V2 over {rows:,} rows, {feed.FIELDS} fields of {sum(feed.SIZES):,} values together, batches of {feed.BATCH_ROWS:,} a rank;"
+        " a thread each.",
         "Seconds are those of steps, without start-up. What Horovod itself would send is reckoned: two gathers of each gradient as it is,"
         " with numbers of 64 bits; or one sum of the whole table.",
     ]
