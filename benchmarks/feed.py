@@ -21,6 +21,7 @@ from petastorm.pytorch import BatchedDataLoader, DataLoader  # type: ignore[impo
 from torch import Tensor
 
 from benchmarks import results
+from benchmarks.networks import SMALL
 from clickmill.models.ctr.networks import Layers, build
 from clickmill.models.ctr.optimiser import Optimiser
 from clickmill.models.ctr.step import apply, sums_of
@@ -32,9 +33,7 @@ from clickmill.models.packing import Batch
 
 FOLDER = Path("demo") / "benchmark" / "feed"
 DENSE = 13
-# Vocabularies of a shop beside three large ones: a million values in all.
-_SMALL = (30, 24, 7, 4, 300, 300, 50, 50, 1000, 5000, 5000, 20_000)
-SIZES = (450_000, 300_000, 180_000, *(_SMALL * 2)[:23])
+SIZES = (450_000, 300_000, 180_000, *(SMALL * 2)[:23])
 FIELDS = len(SIZES)
 GROUP_ROWS, BATCH_ROWS = 131_072, 8192
 # Of the slowest rival a few rows tell its rate.

@@ -25,7 +25,7 @@ RIVAL = "deepctr-torch==0.3.0"
 BATCH_ROWS, EMBEDDING, CROSSES, HIDDEN, STEPS = 8192, 16, 3, [256, 128], 3
 SHAPES = ((26, 13), (15, 20))
 # Vocabularies of a shop beside three that hold all other values.
-_SMALL = (30, 24, 7, 4, 300, 300, 50, 50, 1000, 5000, 5000, 20_000)
+SMALL = (30, 24, 7, 4, 300, 300, 50, 50, 1000, 5000, 5000, 20_000)
 Step = Callable[[int], float]
 
 
@@ -89,7 +89,7 @@ def step(asked: str) -> None:
 
 
 def _sizes(fields: int, values: int) -> list[int]:
-    small = [_SMALL[n % len(_SMALL)] for n in range(fields - 3)]
+    small = [SMALL[n % len(SMALL)] for n in range(fields - 3)]
     rest = values - sum(small) - fields
     return [rest // 2, rest // 3, rest - rest // 2 - rest // 3, *small]
 

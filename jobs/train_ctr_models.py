@@ -5,7 +5,7 @@ Networks are trained by `export.ranks` processes in tasks of Spark, by Petastorm
 
 from clickmill import job
 from clickmill.contracts.tables import CTR_MODELS, CTR_SCORES, EXPORTS
-from clickmill.models import ctr_export, ctr_models
+from clickmill.models import ctr_models
 
 READS = (EXPORTS.window(1),)
 WRITES = (CTR_MODELS, CTR_SCORES)
@@ -16,8 +16,7 @@ def run(spark: job.SparkSession, conf: job.Config, days: job.Days, inputs: job.I
     export, params = inputs[EXPORTS].first(), conf.networks.model_dump()
     if export is None:
         return dict(zip(WRITES, ctr_models.nothing(spark), strict=True))
-    text = inputs.exports.manifest(ctr_export.NAME, export.export_id)
-    made = ctr_models.trained(spark, export, text, inputs.exports.url, ranks=conf.export.ranks, params=params)
+    made = ctr_models.trained(spark, export, inputs.exports, ranks=conf.export.ranks, params=params)
     return dict(zip(WRITES, made, strict=True))
 
 

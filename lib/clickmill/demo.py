@@ -194,18 +194,12 @@ def _show_click_models(lake: Lake, day: date) -> None:
         ends = [f"{one.value:.4f} ({one.low:.3f} to {one.high:.3f})" if one else "" for one in (auc, gain)]
         reached.add_row(site, model, ends[0], f"{gauc.value:.3f}" if gauc else "", f"{loss.value:.4f}" if loss else "", ends[1])
     terminal.out.print(reached)
-    took = terminal.grid(
-        "model", "rows of each rank", "epochs", "steps", "rows/s", "MB sent", right=("epochs", "steps", "rows/s", "MB sent")
-    )
+    counted = ("epochs", "steps", "rows/s", "MB sent")
+    took = terminal.grid("model", "rows of each rank", *counted, right=counted)
     for row in lake.read(CTR_MODELS).where(of_day).orderBy("model").collect():
         rows = json.loads(row.rank_rows)
-        told = (
-            " + ".join(f"{one:,}" for one in rows),
-            f"{row.epoch_count}",
-            f"{row.step_count:,}",
-            f"{sum(rows) / max(row.train_s, 1e-9):,.0f}",
-        )
-        took.add_row(row.model, *told, f"{row.sent_bytes / 1e6:,.1f}")
+        numbers = (f"{row.step_count:,}", f"{sum(rows) / max(row.train_s, 1e-9):,.0f}", f"{row.sent_bytes / 1e6:,.1f}")
+        took.add_row(row.model, " + ".join(f"{one:,}" for one in rows), f"{row.epoch_count}", *numbers)
     terminal.out.print(took)
 
 

@@ -11,11 +11,10 @@ from pyspark.sql import functions as F
 
 from clickmill.contracts import hadoop
 from clickmill.contracts.errors import BadData
-from clickmill.contracts.exported import ExportFile
+from clickmill.contracts.exported import MANIFEST, ExportFile
 from clickmill.contracts.faults import faultpoint
 from clickmill.folders import folder
 
-MANIFEST = "_manifest.json"  # who reads the folder as Parquet passes over it
 # One row group a file: no writer closes one before this is full.
 _WHOLE_FILE = {"parquet.block.size": str(2**30), "maxRecordsPerFile": "0"}
 
@@ -28,8 +27,10 @@ class FrozenExports:
 
     @property
     def url(self) -> str:
-        """The root of the lake, as readers outside of Spark take it."""
         return self._root if "://" in self._root else Path(self._root).as_uri()
+
+    def read(self, path: str) -> DataFrame:
+        return self._spark.read.parquet(f"{self._root}/{path}")
 
     def manifest(self, name: str, export_id: str) -> str | None:
         return folder(self._spark, self._path(name, export_id)).read(MANIFEST)
@@ -45,9 +46,9 @@ class FrozenExports:
             raise BadData(f"{path}: a group of rows lies in several files")
         return sorted(files, key=lambda one: (one.split, one.group))
 
-    def folders(self) -> list[str]:
-        """Every export there is, finished or not, as its folder below the root; and likewise what was trained over them."""
-        return [path for top in ("exports", "networks") for path in self._below(top, 2)]
+    def folders(self, top: str) -> list[str]:
+        """Paths of the exports, finished or not (`exports`), or of what was trained over them (`networks`)."""
+        return self._below(top, 2)
 
     def remove(self, path: str) -> None:
         """Remove one of folders()."""

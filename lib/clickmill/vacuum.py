@@ -76,8 +76,7 @@ def _remove_folders(lake: Lake, ledger: Ledger, table: Table, *, keep: int) -> i
     newest = [row.export_id for row in there.orderBy(F.desc("as_of_date")).limit(keep).collect()]
     named = lake.read(table, ledger.version(table)).where(F.col("export_id").isin(newest)).select("path")
     needed = {row.path for row in named.collect()}
-    top = "exports/" if table is EXPORTS else "networks/"
-    unneeded = [path for path in exports.folders() if path.startswith(top) and path not in needed]
+    unneeded = [path for path in exports.folders("exports" if table is EXPORTS else "networks") if path not in needed]
     for path in unneeded:
         exports.remove(path)
     return len(unneeded)

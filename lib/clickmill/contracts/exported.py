@@ -1,9 +1,14 @@
 """A frozen export as seen by the stage that makes one: files of one row group each, written by whoever knows where."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pyspark.sql import DataFrame
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+MANIFEST = "_manifest.json"
+"""Of the file that says what an export holds; who reads the folder as Parquet passes over it."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +22,23 @@ class ExportFile:
 
 
 class Exports(Protocol):
-    """The exports of a lake."""
+    """The exports of a lake, and what is trained over them.
+
+    url  the root of the lake, as readers outside of Spark take it
+    """
+
+    @property
+    def url(self) -> str: ...
+
+    def read(self, path: str) -> "DataFrame":
+        """The rows of a folder of Parquet files below the root."""
+        ...
 
     def manifest(self, name: str, export_id: str) -> str | None:
         """The manifest of an export; None where there is none, or it is not finished."""
         ...
 
-    def write(self, name: str, export_id: str, rows: DataFrame) -> list[ExportFile]:
+    def write(self, name: str, export_id: str, rows: "DataFrame") -> list[ExportFile]:
         """Write the rows of an export, one file of one row group for each split and group; what is there without a manifest goes.
 
         Needs   split and group, each group of a split in one partition

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clickmill.contracts.splitmix import GOLDEN, mixed
 from clickmill.metrics.auc import area, grouped
 from clickmill.metrics.ctr import Floats, Interval, Ints, Losses, Rows, Sums, addends, loss_measures, ratio, sums_at
 from clickmill.metrics.histogram import bin_count, bin_of
@@ -24,8 +24,6 @@ _BITS = 5
 _CELLS = 2 * bin_count(_BITS)
 _LOSSES, _GROUPED = slice(0, *Losses.SHAPE), slice(*Losses.SHAPE, Losses.SHAPE[0] + 2)
 
-# SplitMix64: Steele, Lea, Flood, Fast Splittable Pseudorandom Number Generators, 2014, figure 16.
-_GOLDEN, _FIRST, _SECOND = (np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 _DRAW_BITS = 53
 _LARGEST = 18  # no draw of 53 bits is above it
 _UP_TO = np.cumsum([math.exp(-1) / math.factorial(count) for count in range(_LARGEST)])
@@ -73,15 +71,9 @@ def frequency(user: Ints, replicate: int, seed: int) -> Floats:
     if replicate == 0:
         return np.ones(len(user))
     with np.errstate(over="ignore"):
-        own = _mixed(user.astype(np.uint64) + _mixed(np.array([seed], np.int64).astype(np.uint64) + _GOLDEN))
-        draw = _mixed(own + _GOLDEN * np.uint64(replicate)) >> np.uint64(64 - _DRAW_BITS)
+        own = mixed(user.astype(np.uint64) + mixed(np.array([seed], np.int64).astype(np.uint64) + GOLDEN))
+        draw = mixed(own + GOLDEN * np.uint64(replicate)) >> np.uint64(64 - _DRAW_BITS)
     return np.searchsorted(_THRESHOLDS, draw, side="right").astype(np.float64)
-
-
-def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    state = (state ^ (state >> np.uint64(30))) * _FIRST
-    state = (state ^ (state >> np.uint64(27))) * _SECOND
-    return np.asarray(state ^ (state >> np.uint64(31)))
 
 
 def differences(first: Replicates, second: Replicates) -> dict[str, Floats]:

@@ -5,36 +5,35 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import reduce
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from clickmill.contracts.conform import conform
 from clickmill.contracts.errors import BadData, UsageError
+from clickmill.contracts.exported import Exports
 from clickmill.contracts.local import local_frame
 from clickmill.contracts.tables import CTR_MODELS, CTR_SCORES
 from clickmill.models import ctr_baselines, manifest
+from clickmill.models.ctr_export import NAME
 from clickmill.models.manifest import Manifest
 
 Trained = tuple[dict[str, Any], DataFrame]
 """A row of models.ctr_models, without its day, and the scores of the rows that it did not learn from: split, row_id, probability."""
 
 
-def trained(
-    spark: SparkSession, export: Row, text: str | None, root: str, *, ranks: int, params: Mapping[str, Any]
-) -> tuple[DataFrame, DataFrame]:
+def trained(spark: SparkSession, export: Row, exports: Exports, *, ranks: int, params: Mapping[str, Any]) -> tuple[DataFrame, DataFrame]:
     """Train every model, and describe it with what it says of the rows that it did not learn from.
 
     Grain   rows of models.ctr_models; rows of models.ctr_scores
-    Needs   export: a row of models.exports; text: that of its manifest; root: URL of the lake; params: the section `networks`
+    Needs   export: a row of models.exports; exports: where it lies; params: the section `networks` of the config
     Raises  BadData when the export is not what its row says; UsageError where what networks need is not installed
     """
+    text = exports.manifest(NAME, export.export_id)
     if text is None or manifest.hash_of(text) != export.manifest_hash:
-        raise BadData(f"{root}/{export.path}: its manifest is gone, or not the one that was written with it")
-    told = manifest.parsed(text)
-    made = [_network(spark, told, export, root, name, ranks=ranks, params=params) for name in params["trains"]]
-    rows = spark.read.parquet(_as_spark_takes_it(f"{root}/{export.path}"))
+        raise BadData(f"{exports.url}/{export.path}: its manifest is gone, or not the one that was written with it")
+    told, rows = manifest.parsed(text), exports.read(export.path)
+    made = [_network(told, export, exports, name, ranks=ranks, params=params) for name in params["trains"]]
     made += [ctr_baselines.trained(rows, told, name) for name in ctr_baselines.BASELINES]
     models = [{**row, "as_of_date": export.as_of_date} for row, _ in made]
     scores = [frame.withColumn("model_run_id", F.lit(row["model_run_id"])) for row, frame in made]
@@ -47,13 +46,13 @@ def nothing(spark: SparkSession) -> tuple[DataFrame, DataFrame]:
     return local_frame(spark, [], CTR_MODELS.schema), local_frame(spark, [], CTR_SCORES.schema)
 
 
-def _network(spark: SparkSession, told: Manifest, export: Row, root: str, name: str, *, ranks: int, params: Mapping[str, Any]) -> Trained:
+def _network(told: Manifest, export: Row, exports: Exports, name: str, *, ranks: int, params: Mapping[str, Any]) -> Trained:
     try:
         from clickmill.models.ctr.training import Task, params_of, train
         from clickmill.models.ranks import run_on_spark
     except ImportError as error:
         raise UsageError(f"networks.trains: {name} needs what the extra `train` installs: {error}") from None
-    task = Task(f"{root}/{export.path}", told.text(), root, ranks, params_of(name, params, seed=told.seed))
+    task = Task(f"{exports.url}/{export.path}", told.text(), exports.url, ranks, params_of(name, params, seed=told.seed))
     outcome = run_on_spark(train, task, count=ranks, start_timeout_s=params["start_timeout_s"])[0]
     progress = outcome.progress
     row = {
@@ -72,13 +71,7 @@ def _network(spark: SparkSession, told: Manifest, export: Row, root: str, name: 
         "sent_bytes": progress.sent_bytes,
         "epoch_losses": json.dumps(progress.epoch_losses),
     }
-    return row, spark.read.parquet(_as_spark_takes_it(f"{root}/{task.path}/scores"))
-
-
-def _as_spark_takes_it(url: str) -> str:
-    """Of a folder of this machine the path itself: Hadoop does not read what a URL writes by numbers."""
-    parts = urlsplit(url)
-    return unquote(parts.path) if parts.scheme == "file" else url
+    return row, exports.read(f"{task.path}/scores")
 
 
 def counts(models: DataFrame, scores: DataFrame, exports: DataFrame) -> dict[str, int]:

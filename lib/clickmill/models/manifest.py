@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-NAME = "_manifest.json"
-"""Of the file; who reads the folder as Parquet passes over it."""
+from clickmill.contracts.exported import MANIFEST
+
+NAME = MANIFEST
 
 
 @dataclass(frozen=True)

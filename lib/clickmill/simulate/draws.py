@@ -1,8 +1,7 @@
 """Random numbers that are functions of what they are drawn for: the same for any partitioning, order and size of a run.
 
-A draw is a hash (SplitMix64: Steele, Lea, Flood, Fast Splittable Pseudorandom
-Number Generators, 2014, figure 16) of the seed, the purpose and the ids of the
-thing. So user 7 does the same among ten users and among ten million.
+A draw is a hash (SplitMix64, contracts/splitmix.py) of the seed, the purpose and
+the ids of the thing. So user 7 does the same among ten users and among ten million.
 """
 
 from zlib import crc32
@@ -10,11 +9,11 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from clickmill.contracts.splitmix import GOLDEN, mixed
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-
-_GOLDEN, _FIRST, _SECOND = (np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 def bits(seed: int, purpose: str, *ids: Ints | int) -> NDArray[np.uint64]:
@@ -23,17 +22,10 @@ def bits(seed: int, purpose: str, *ids: Ints | int) -> NDArray[np.uint64]:
     Shapes  ids broadcast against each other; the result has their common shape
     """
     with np.errstate(over="ignore"):
-        state = _mixed(np.uint64(seed) * _GOLDEN + np.uint64(crc32(purpose.encode())))
+        state = mixed(np.uint64(seed) * GOLDEN + np.uint64(crc32(purpose.encode())))
         for part in ids:
-            state = _mixed(state + _GOLDEN * (np.asarray(part, dtype=np.int64).astype(np.uint64) + np.uint64(1)))
+            state = mixed(state + GOLDEN * (np.asarray(part, dtype=np.int64).astype(np.uint64) + np.uint64(1)))
     return np.asarray(state)
-
-
-def _mixed(state: NDArray[np.uint64] | np.uint64) -> NDArray[np.uint64]:
-    found = np.asarray(state)
-    found = (found ^ (found >> np.uint64(30))) * _FIRST
-    found = (found ^ (found >> np.uint64(27))) * _SECOND
-    return np.asarray(found ^ (found >> np.uint64(31)))
 
 
 def uniform(seed: int, purpose: str, *ids: Ints | int) -> Floats:

@@ -14,7 +14,7 @@ STATE = {"weights": torch.arange(12.0).reshape(3, 4), "steps": torch.tensor(7)}
 def test_a_checkpoint_comes_back_to_the_bit_with_how_far_it_had_come(tmp_path: Path) -> None:
     kept = Checkpoints(tmp_path.as_uri(), "a")
     assert kept.load("newest") is None
-    told = Progress(1, 20, 0, (0.5, 0.25), (7, 8), 40, 1.5, 99)
+    told = Progress(1, 20, (0.5, 0.25), (7, 8), 40, 1.5, 99)
     kept.save("newest", STATE, told)
     found = kept.load("newest")
     assert found is not None

@@ -25,19 +25,23 @@ class Progress:
     """How far a training has come, all its lives together.
 
     epoch, step   the step that is next
-    epoch_losses  log loss of the rows that choose after each epoch; best_epoch: that of the lowest
+    epoch_losses  log loss of the rows that choose after each epoch
     rank_rows     rows that each rank was fed in the epochs that have ended
     step_count    steps taken;  train_s  seconds that they took;  sent_bytes  what all ranks sent
     """
 
     epoch: int = 0
     step: int = 0
-    best_epoch: int = -1
     epoch_losses: tuple[float, ...] = ()
     rank_rows: tuple[int, ...] = ()
     step_count: int = 0
     train_s: float = 0.0
     sent_bytes: int = 0
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch of the lowest loss. Needs an epoch that has ended."""
+        return self.epoch_losses.index(min(self.epoch_losses))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 Shapes  B rows of a batch, F fields, U different rows of the table
 """
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -214,10 +213,8 @@ class Training:
             weight += float(weights.sum())
         total = self._ranks.added(torch.tensor([loss, weight], dtype=torch.float64))
         log_loss, progress = float(total[0] / total[1]), outcome.progress
-        is_best = log_loss < min(progress.epoch_losses, default=math.inf)
         outcome.progress = replace(progress, epoch=progress.epoch + 1, step=0, epoch_losses=(*progress.epoch_losses, log_loss))
-        if is_best:
-            outcome.progress = replace(outcome.progress, best_epoch=progress.epoch)
+        if outcome.progress.best_epoch == progress.epoch:
             self._keep(BEST, outcome.progress)
         self._keep(NEWEST, outcome.progress)
 
