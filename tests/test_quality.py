@@ -239,14 +239,16 @@ def test_rows_that_share_their_key_are_counted_as_one_would_by_hand(spark: Spark
     assert verdict.broken_count == by_hand, "Great Expectations counts so, too"
 
 
-def test_a_gate_of_thirty_rules_takes_few_spark_jobs(spark: SparkSession) -> None:
+def test_a_gate_of_thirty_rules_and_five_about_pairs_takes_few_spark_jobs(spark: SparkSession) -> None:
     rules = suite.of(EVENTS).rules
     assert len(rules) == 30
+    pair = {"kind": kinds.PAIR_GREATER, "columns": ("event_at", "event_at"), "kwargs": {"or_equal": True}, "where": None}
+    rules += tuple(replace(rules[0], name=f"pair_{n}", **pair) for n in range(5))
     made = {"visitor_bucket": 1, "is_bot": False, "session_id": "e-20240516"}
     events = [raw_event(event_id=f"e{n}") for n in range(3)]
     rows = frame(spark, EVENTS, [{name: value for name, value in row.items() if name in EVENTS.columns} | made for row in events])
     spark.sparkContext.setJobGroup("gate", "gate")
     verdicts = engine.evaluate(as_seen(rows, rules), rules, name=EVENTS.name, rows=3).verdicts
-    assert {name for name, verdict in verdicts.items() if not verdict.passed} == set()
-    assert len(spark.sparkContext.statusTracker().getJobIdsForGroup("gate")) <= 14
+    assert {name for name, verdict in verdicts.items() if not verdict.passed} == set() and len(verdicts) == 35
+    assert len(spark.sparkContext.statusTracker().getJobIdsForGroup("gate")) <= 4, "one for all rules about rows, the others for keys"
     spark.sparkContext.setLocalProperty("spark.jobGroup.id", None)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import great_expectations as gx
 from great_expectations.core.expectation_suite import ExpectationSuite
 from great_expectations.core.expectation_validation_result import ExpectationSuiteValidationResult, ExpectationValidationResult
 from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.core.metric_function_types import MetricFunctionTypes, MetricPartialFunctionTypes
 from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.data_context.types.base import ProgressBarsConfig
 from great_expectations.execution_engine.execution_engine import ExecutionEngine
@@ -22,14 +24,16 @@ from great_expectations.execution_engine.sparkdf_execution_engine import SparkDF
 from great_expectations.expectations.core.expect_table_row_count_to_equal import ExpectTableRowCountToEqual
 from great_expectations.expectations.expectation import Expectation
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+from great_expectations.expectations.metrics.column_pair_map_metrics.column_pair_values_greater import ColumnPairValuesAGreaterThanB
 from great_expectations.expectations.metrics.metric_provider import MetricProvider, metric_value
 from great_expectations.expectations.metrics.multicolumn_map_metrics.compound_columns_unique import CompoundColumnsUnique
 from great_expectations.expectations.metrics.table_metrics.table_row_count import TableRowCount
-from great_expectations.expectations.registry import get_expectation_impl
+from great_expectations.expectations.registry import get_expectation_impl, register_metric
 from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 from great_expectations.render.view.view import DefaultJinjaPageView
 from great_expectations.validator.metric_configuration import MetricConfiguration
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from clickmill.contracts import kinds
 from clickmill.contracts.properties import set_for
@@ -39,6 +43,7 @@ from clickmill.quality.uniqueness import repeated_rows
 
 _ROWS_CHECKED = "rows_checked"
 _ALL_ROWS = TableRowCount.metric_name
+_NO_ROW_LEFT_OUT = {kinds.UNIQUE_TOGETHER: "never", kinds.PAIR_GREATER: "neither"}
 
 # Verdicts first, then counts for the rules that failed: asking for all counts at once takes twice as long.
 # No partial list: an example is a value of somebody's row, and each list would cost a Spark job.
@@ -46,11 +51,12 @@ _VERDICTS: dict[str, Any] = {"result_format": "BOOLEAN_ONLY"}
 _COUNTS: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
 
 
-def _count_repeated_rows_by_hashes() -> None:
-    """Put our counts of rows that share their key, and of rows that have one, in the place of those that Great Expectations brings.
+def _count_in_few_queries() -> None:
+    """Put counts of ours in the place of those for which Great Expectations asks a query a rule.
 
-    Its own is a window over a struct of the key: all keys cross the network whole, and are sorted. And it counts the rows once
-    more to know how many it looked at; we look at all (`ignore_row_if` is `never`).
+    Rows that share their key: its own is a window over a struct of the key, for which all keys cross the network whole and are
+    sorted. Pairs of values out of order: ours is one more sum of the query that answers for all other rules about rows. And for
+    either kind it counts the rows once more to know how many it looked at; we look at all.
     """
     registry = logging.getLogger("great_expectations.expectations.registry")
     level = registry.level
@@ -74,31 +80,58 @@ def _count_repeated_rows_by_hashes() -> None:
                 frame, _, _ = execution_engine.get_compute_domain(metric_domain_kwargs, domain_type=MetricDomainTypes.MULTICOLUMN)
                 return repeated_rows(frame, metric_domain_kwargs["column_list"])
 
-        class RowsWithKey(MetricProvider):
-            metric_name = f"{CompoundColumnsUnique.condition_metric_name}.filtered_row_count"
-            domain_keys = CompoundColumnsUnique.condition_domain_keys
-            value_keys = ()
-
-            @metric_value(engine=SparkDFExecutionEngine)
-            def _spark(cls, *, metrics: dict[str, Any], **_: Any) -> int:  # noqa: N805
-                return int(metrics[_ALL_ROWS])
-
-            @classmethod
-            def _get_evaluation_dependencies(
-                cls,
-                metric: MetricConfiguration,
-                configuration: ExpectationConfiguration | None = None,
-                execution_engine: ExecutionEngine[Any] | None = None,
-                runtime_configuration: dict[Any, Any] | None = None,
-            ) -> dict[str, MetricConfiguration]:
-                of_table = {key: metric.metric_domain_kwargs.get(key) for key in TableRowCount.domain_keys}
-                return {_ALL_ROWS: MetricConfiguration(_ALL_ROWS, of_table)}
-
+        pairs = f"{ColumnPairValuesAGreaterThanB.condition_metric_name}.unexpected_count"
+        aggregate = MetricPartialFunctionTypes.AGGREGATE_FN
+        for name, counts in ((f"{pairs}.{aggregate.metric_suffix}", _pairs_out_of_order), (pairs, None)):
+            register_metric(
+                name,
+                ColumnPairValuesAGreaterThanB.condition_domain_keys,
+                ColumnPairValuesAGreaterThanB.condition_value_keys,
+                SparkDFExecutionEngine,
+                ColumnPairValuesAGreaterThanB,
+                counts,
+                aggregate if counts else MetricFunctionTypes.VALUE,
+            )
+        for provider in (CompoundColumnsUnique, ColumnPairValuesAGreaterThanB):
+            _look_at_all_rows(provider)
     finally:
         registry.setLevel(level)
 
 
-_count_repeated_rows_by_hashes()
+def _of_table(domain: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: domain.get(key) for key in TableRowCount.domain_keys}
+
+
+def _pairs_out_of_order(*, metrics: dict[str, Any], **_: Any) -> tuple[Column, dict[str, Any], dict[str, Any]]:
+    """A number for the one query over the table, which is known by its domain."""
+    condition, domain, _ = metrics["unexpected_condition"]
+    return F.count_if(condition), _of_table(domain), {}
+
+
+def _look_at_all_rows(provider: type[CompoundColumnsUnique | ColumnPairValuesAGreaterThanB]) -> None:
+    """Let the rows that rules of a kind look at be those of the table (`ignore_row_if` leaves none out)."""
+
+    class RowsLookedAt(MetricProvider):
+        metric_name = f"{provider.condition_metric_name}.filtered_row_count"
+        domain_keys = provider.condition_domain_keys
+        value_keys = ()
+
+        @metric_value(engine=SparkDFExecutionEngine)
+        def _spark(cls, *, metrics: dict[str, Any], **_: Any) -> int:  # noqa: N805
+            return int(metrics[_ALL_ROWS])
+
+        @classmethod
+        def _get_evaluation_dependencies(
+            cls,
+            metric: MetricConfiguration,
+            configuration: ExpectationConfiguration | None = None,
+            execution_engine: ExecutionEngine[Any] | None = None,
+            runtime_configuration: dict[Any, Any] | None = None,
+        ) -> dict[str, MetricConfiguration]:
+            return {_ALL_ROWS: MetricConfiguration(_ALL_ROWS, _of_table(metric.metric_domain_kwargs))}
+
+
+_count_in_few_queries()
 
 
 @dataclass(frozen=True)
@@ -170,8 +203,8 @@ def _expectation(rule: Rule) -> Expectation:
         kind, kwargs = kinds.BETWEEN, kwargs if length is None else {"min_value": length, "max_value": length}
     column_args, columns = kinds.KINDS[kind].column_args, engine_columns(rule)
     kwargs |= {"column_list": list(columns)} if column_args == ("column_list",) else dict(zip(column_args, columns, strict=True))
-    if kind == kinds.UNIQUE_TOGETHER:
-        kwargs["ignore_row_if"] = "never"
+    if kind in _NO_ROW_LEFT_OUT:
+        kwargs["ignore_row_if"] = _NO_ROW_LEFT_OUT[kind]
     return get_expectation_impl(kind)(**kwargs, meta={"rule": rule.name}, description=_described(rule))
 
 
@@ -208,4 +241,10 @@ def _write(result: ExpectationSuiteValidationResult, page: Path) -> None:
             one.result["unexpected_percent"] = 0.0
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(result)
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(DefaultJinjaPageView().render(document), encoding="utf-8")  # type: ignore[no-untyped-call]
+    page.write_text(_page_view().render(document), encoding="utf-8")  # type: ignore[no-untyped-call]
+
+
+@cache
+def _page_view() -> DefaultJinjaPageView:
+    """One for all pages of the process: it compiles its templates when they are first used."""
+    return DefaultJinjaPageView()
