@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from pyspark.sql import SparkSession
 
 from builders import DAY, frame
 from clickmill import commits, config, execution, locks, releases, vacuum
@@ -34,6 +35,22 @@ def publish(lake: Lake, conf: config.Config, n: int, users: int = 2) -> str:
     return execution.execute(publishes(users, without=1, day=day), conf, Days(day, day), lake.spark).run_id
 
 
+@pytest.fixture(scope="module")
+def five(spark: SparkSession, no_gate: None, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Releases of one user, of two, and so on to five, each of the same day: it replaces the files of the one before. To be copied."""
+    made = Lake(spark, str(tmp_path_factory.mktemp("five") / "lake"))
+    for n in range(5):
+        publish(made, config.load("test", {"lake.root": made.root}), 0, users=n + 1)
+    return made
+
+
+@pytest.fixture
+def published(five: Lake, lake: Lake) -> Lake:
+    """The five releases in a lake of the test's own, of which Spark remembers nothing yet."""
+    shutil.copytree(five.root, lake.root)
+    return lake
+
+
 def parquet(lake: Lake, table=RECOMMENDATIONS) -> set[str]:
     return {one.name for one in Path(lake.path(table)).rglob("*.parquet") if "_delta_log" not in one.parts}
 
@@ -42,11 +59,11 @@ def rows(lake: Lake, release: releases.Release, table=RECOMMENDATIONS) -> set[st
     return {f"{row.release_id} {row.user_id}" for row in lake.read(table, release.versions[table.name]).collect()}
 
 
-def test_every_release_that_is_listed_can_be_restored_after_it_and_the_others_are_gone(lake, conf) -> None:
-    ids = [publish(lake, conf, 0, users=n + 1) for n in range(5)]  # the same day again and again: each replaces the files before
+def test_every_release_that_is_listed_can_be_restored_after_it_and_the_others_are_gone(published: Lake, conf) -> None:
+    lake = published
     kept = Releases(lake).listed()[:3]
     before = {row.release_id: {table.name: rows(lake, row, table) for table in SERVED} for row in kept}
-    assert [row.release_id for row in kept] == ids[:-4:-1]
+    assert [row.row_counts[RECOMMENDATIONS.name] for row in kept] == [5, 4, 3]
     swept = {one.table.name: one for one in vacuum.sweep(lake, conf, "sweep")}
     needed = {one.rsplit("/", 1)[1] for row in kept for one in lake.read(RECOMMENDATIONS, row.versions[RECOMMENDATIONS.name]).inputFiles()}
     assert parquet(lake) == needed and swept[RECOMMENDATIONS.name].file_count >= 2
@@ -98,14 +115,11 @@ def test_a_table_of_which_every_run_was_refused_can_still_be_written_after_it(la
     assert Ledger(lake).recover(VALUE_RANGES, {"run_id": "next"}) and lake.read(VALUE_RANGES).count() == 0
 
 
-def test_a_sweep_that_fails_on_the_way_is_brought_to_its_end_by_the_next(lake, conf, monkeypatch) -> None:
-    for n in range(4):
-        publish(lake, conf, 0, users=n + 1)
-
+def test_a_sweep_that_fails_on_the_way_is_brought_to_its_end_by_the_next(five: Lake, tmp_path: Path, conf, monkeypatch) -> None:
     def left(of: Lake) -> list[tuple[int, str]]:
         return [(row.number, row.release_id) for row in Releases(of).rows]
 
-    whole, *failed = (Lake(lake.spark, shutil.copytree(lake.root, f"{lake.root}-{n}")) for n in range(3))
+    whole, *failed = (Lake(five.spark, shutil.copytree(five.root, str(tmp_path / f"lake-{n}"))) for n in range(3))
     vacuum.sweep(whole, conf, "sweep")
 
     def fails() -> None:
@@ -122,8 +136,8 @@ def test_a_sweep_that_fails_on_the_way_is_brought_to_its_end_by_the_next(lake, c
             assert commits.versions(one.log(table)) == commits.versions(whole.log(table))
 
 
-def test_files_that_a_killed_run_left_go_when_they_are_old_enough_and_by_nothing_else(lake, conf) -> None:
-    publish(lake, conf, 0)
+def test_files_that_a_killed_run_left_go_when_they_are_old_enough_and_by_nothing_else(published: Lake, conf) -> None:
+    lake = published
     a_file = next(Path(lake.path(RECOMMENDATIONS)).rglob("part-*.parquet"))
     old, young = a_file.with_name("part-00000-old.parquet"), a_file.with_name("part-00000-young.parquet")
     for one in (old, young):
@@ -134,7 +148,7 @@ def test_files_that_a_killed_run_left_go_when_they_are_old_enough_and_by_nothing
     day = conf.model_copy(update={"lake": conf.lake.model_copy(update={"keep_hours": 24})})
     vacuum.sweep(lake, day, "sweep")
     assert old.name not in parquet(lake) and young.name in parquet(lake)
-    assert lake.read(RECOMMENDATIONS).count() == 4
+    assert lake.read(RECOMMENDATIONS).count() == 5 + 2
 
 
 def test_rows_of_a_refused_release_stay_to_be_looked_at_also_after_rollbacks(lake, conf) -> None:
@@ -152,10 +166,9 @@ def test_rows_of_a_refused_release_stay_to_be_looked_at_also_after_rollbacks(lak
     assert staged.where(f"release_id = '{refused.release_id}'").count() == 300
 
 
-def test_nothing_is_removed_under_a_run(lake, conf) -> None:
-    publish(lake, conf, 0)
-    with locks.held(lake.locks(), [USERS_WITHOUT_LIST.name], "a run"), pytest.raises(TableHeld, match="run a run"):
-        vacuum.sweep(lake, conf, "sweep")
+def test_nothing_is_removed_under_a_run(published: Lake, conf) -> None:
+    with locks.held(published.locks(), [USERS_WITHOUT_LIST.name], "a run"), pytest.raises(TableHeld, match="run a run"):
+        vacuum.sweep(published, conf, "sweep")
 
 
 def test_who_was_erased_is_in_no_file_once_no_release_that_knew_it_is_kept(lake, conf) -> None:

@@ -62,7 +62,7 @@ class Shops:
 
 
 @pytest.fixture(scope="module")
-def shops(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Shops:
+def shops(spark: SparkSession, no_gate: None, tmp_path_factory: pytest.TempPathFactory) -> Shops:
     made = Shops(spark, tmp_path_factory.mktemp("shops"))
     for source in SITES:
         shutil.copytree(LANDING / FOLDERS.get(source, source), made.folder / source)
