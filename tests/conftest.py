@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from clickmill import execution, log, quality, session
 from clickmill.lake import Lake
+from clickmill.quality import gating
 from river.small_shop import DAYS, World, landings, opened, world
 from ungated import passes
 
@@ -65,6 +66,12 @@ def no_gate() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quality, "gate", passes)
         yield
+
+
+@pytest.fixture
+def real_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate as it is, for a test about it in a module whose others leave it out."""
+    monkeypatch.setattr(quality, "gate", gating.gate)
 
 
 @pytest.fixture

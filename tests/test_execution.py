@@ -21,6 +21,8 @@ from clickmill.contracts.tables import DAYS, IDENTITIES, IDS, ITEMS, RUNS, VALUE
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
+pytestmark = pytest.mark.usefixtures("no_gate")
+
 
 @pytest.fixture
 def conf(lake: Lake) -> config.Config:
@@ -78,7 +80,7 @@ def test_a_run_replaces_exactly_its_days_and_says_who_wrote_them(spark, lake, co
     assert json.loads(told)["run_id"] == result.run_id
 
 
-def test_a_refused_write_is_undone_and_the_last_admitted_rows_stay(spark, lake, conf) -> None:
+def test_a_refused_write_is_undone_and_the_last_admitted_rows_stay(spark, lake, conf, real_gate) -> None:
     execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
     backwards = identity(DAY, "v9") | {"first_seen_at": at("12:00")}
     with pytest.raises(GateRefused, match=r"clean.identities 2024-05-16: .* the table is as it was before") as refusal:
@@ -246,7 +248,7 @@ def test_a_day_of_a_history_is_stale_when_one_before_it_changed_and_not_by_its_o
     assert [(one.day, one.reasons, one.frozen) for one in found] == [(NEXT_DAY, ("clean.items changed on 2024-05-16",), False)]
 
 
-def test_a_run_that_a_scheduler_starts_again_under_its_id_is_done_once_and_never_with_other_data(spark, lake, conf) -> None:
+def test_a_run_that_a_scheduler_starts_again_under_its_id_is_done_once_and_never_with_other_data(spark, lake, conf, real_gate) -> None:
     one, both = Days(DAY, DAY), Days(DAY, NEXT_DAY)
     execution.execute(writes(IDENTITIES, [identity(DAY), identity(NEXT_DAY)]), conf, both, spark)
 
@@ -274,7 +276,7 @@ def test_a_run_over_days_that_are_made_of_each_other_is_known_again(spark, lake,
         assert execution.execute(job, conf, Days(DAY, NEXT_DAY), spark, run_id="nightly").is_repeated is is_repeated
 
 
-def test_every_commit_of_every_table_says_which_run_made_it(spark, lake, conf) -> None:
+def test_every_commit_of_every_table_says_which_run_made_it(spark, lake, conf, real_gate) -> None:
     execution.execute(writes(IDENTITIES, [identity(DAY)]), conf, Days(DAY, DAY), spark)
     with pytest.raises(GateRefused):
         execution.execute(ranges_of_identities(-1.0), conf, Days(DAY, DAY), spark)

@@ -17,6 +17,8 @@ from clickmill.ledger import Ledger
 from clickmill.releases import Releases
 from released import publishes
 
+pytestmark = pytest.mark.usefixtures("no_gate")
+
 
 @pytest.fixture
 def conf(lake: Lake) -> config.Config:
@@ -52,7 +54,7 @@ def test_a_release_is_staged_then_served_and_names_the_version_of_every_table(la
     assert (note["release_id"], note["run_id"], note["code_version"]) == (first, first, admitted.code_version)
 
 
-def test_a_release_that_breaks_a_rule_is_refused_and_its_rows_wait_to_be_looked_at(lake, conf) -> None:
+def test_a_release_that_breaks_a_rule_is_refused_and_its_rows_wait_to_be_looked_at(lake, conf, real_gate) -> None:
     first = publish(lake, conf, publishes(3))
     with pytest.raises(
         GateRefused, match=rf"release (\w+) is refused, {first} of 2024-05-16 stays served: .*rank_below_one: 4 rows; clickmill"
