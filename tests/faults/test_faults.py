@@ -3,19 +3,33 @@
 import ast
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from builders import NEXT_DAY
+from clickmill import config, execution
 from clickmill.contracts import faults as points
+from clickmill.contracts.days import Days
+from clickmill.contracts.errors import GateRefused
+from clickmill.contracts.tables import VALUE_RANGES
+from clickmill.lake import Lake
+from clickmill.ledger import Ledger
+from clickmill.releases import Releases
 from faults import reader, runs
 from faults.runs import IN_THE_MIDDLE
+from released import publishes
 from warehouse import connected
 
 TOP = Path(__file__).resolve().parents[2]
@@ -101,11 +115,17 @@ def left(lakes: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[st
     return found
 
 
+def found(left: dict[tuple[str, str, int], tuple[str, bool]], one: tuple[str, str, int], folder: Path) -> tuple[str, bool]:
+    """A copy of the lake that a killed driver left."""
+    root, is_new = left[one]
+    return shutil.copytree(root, str(folder / "lake")), is_new
+
+
 @pytest.mark.parametrize(("name", "point", "passes"), KILLED)
 def test_a_driver_that_is_killed_at_any_point_leaves_nothing_that_the_next_run_does_not_mend(
-    spark, left, undisturbed, name: str, point: str, passes: int
+    spark, left, undisturbed, tmp_path: Path, name: str, point: str, passes: int
 ) -> None:
-    root, is_new = left[name, point, passes]
+    root, is_new = found(left, (name, point, passes), tmp_path)
     if name != "writes":
         reader.sees_one_release(reader.once(connected(), root))
     runs.run(spark, root, name, NEXT_DAY)
@@ -125,3 +145,37 @@ def test_an_error_at_any_point_leaves_nothing_that_the_next_run_does_not_mend(
         runs.run(spark, root, name, NEXT_DAY)
     runs.run(spark, root, name, NEXT_DAY)
     assert runs.told(spark, root, name) == undisturbed[name, is_new]
+
+
+@contextmanager
+def full_disk(pid: int) -> Iterator[None]:
+    """No file that a process writes may grow beyond a few bytes."""
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (200, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_fails_the_run_and_the_next_one_writes_the_day(spark, lakes, undisturbed, tmp_path: Path) -> None:
+    root, is_new = begun(lakes, "writes", IN_THE_MIDDLE, tmp_path)
+    # The disk is to be full when the run writes, not when it undoes what another one left.
+    assert Ledger(Lake(spark, root)).recover(VALUE_RANGES, {"run_id": "before"})
+    java = next(one for one in psutil.Process().children() if one.name() == "java")
+    with full_disk(java.pid), pytest.raises(Py4JJavaError, match="File too large"):
+        runs.run(spark, root, "writes", NEXT_DAY)
+    runs.run(spark, root, "writes", NEXT_DAY)
+    assert runs.told(spark, root, "writes") == undisturbed["writes", is_new]
+
+
+def test_a_release_that_a_killed_run_had_decided_is_finished_before_the_next_is_made(spark, left, tmp_path: Path) -> None:
+    root, _ = found(left, ("publishes", "releases.approved", 1), tmp_path)
+    decided = Releases(Lake(spark, root)).unfinished
+    assert decided is not None and decided.as_of_date == NEXT_DAY
+    day = NEXT_DAY + timedelta(days=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution.audit, "faults", lambda *_, **__: ["not this one"])
+        with pytest.raises(GateRefused, match=f"{decided.release_id} of {NEXT_DAY} stays served"):
+            execution.execute(publishes(4, without=1, day=day), config.load("test", {"lake.root": root}), Days(day, day), spark)
+    assert Releases(Lake(spark, root)).current.release_id == decided.release_id

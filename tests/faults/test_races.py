@@ -81,19 +81,3 @@ def test_readers_see_one_release_whole_whatever_happens_beside_them(spark, tmp_p
     assert len(told) > 20, "it read all the while"
     reader.sees_one_release(told)
     assert len({seen[1] for seen in told if seen[0] == "release"}) > 2
-
-
-def test_a_release_that_a_killed_run_had_decided_is_finished_before_the_next_is_made(spark, tmp_path: Path) -> None:
-    root = str(tmp_path / "lake")
-    runs.prepared(spark, root, "publishes")
-    killed(("publishes", root, "releases.approved", 1))
-    lake = Lake(spark, root)
-    decided = Releases(lake).unfinished
-    assert decided is not None and decided.as_of_date == NEXT_DAY
-    third = publishes(4, without=1, day=NEXT_DAY + timedelta(days=1))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution.audit, "faults", lambda *_, **__: ["not this one"])
-        with pytest.raises(GateRefused, match=f"{decided.release_id} of {NEXT_DAY} stays served"):
-            day = NEXT_DAY + timedelta(days=1)
-            execution.execute(third, config.load("test", {"lake.root": root}), Days(day, day), spark)
-    assert Releases(lake).current.release_id == decided.release_id
