@@ -11,7 +11,6 @@ from pyspark.sql import SparkSession
 
 from clickmill import config, execution, flow, river
 from clickmill.contracts.days import Days
-from clickmill.contracts.tables import IDENTITIES, RECOMMENDATIONS, SESSIONS
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
 
@@ -21,8 +20,6 @@ BY_DAY = ("ingest_events", "find_bots", "find_value_ranges", "clean_events", "bu
 UPSTREAM = [one for one in river.flow("events_jsonl") if execution.name_of(one) in BY_DAY]
 # A day is judged by what so few did on it, which differs from day to day.
 CHANGES: dict[str, Any] = {"evaluation.test_days": 1, "evaluation.min_users": 8, "releases.model_floor": 0.0, "models.als.iterations": 3}
-# A flow of it makes lists and sessions; what is made for click networks is made once, in `ran`.
-CHANGES["run.makes"] = [RECOMMENDATIONS.name, SESSIONS.name, IDENTITIES.name]
 # Two groups of users with tastes of their own; everyone's items but one are seen by everyone of the group.
 TASTES = {"tea": ["0108775015", "108775015", "t3", "t4"], "tools": ["21602730330000060100100000358582", "w2", "w3", "w4"]}
 USERS = {"tea": ["1515915625519388267", "1515915625519388268", "u3", "u4"], "tools": ["v1", "v2", "v3", "v4"]}
