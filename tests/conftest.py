@@ -43,7 +43,8 @@ TEST_PROPERTIES = {
     "spark.ui.retainedTasks": "2000",
 }
 
-LONGEST = ("river", "faults", "test_flow.py", "test_vacuum.py", "test_releases.py", "test_execution.py")
+# The first one makes the small shop; beside it runs what needs none, so that nobody waits for the shop.
+LONGEST = ("test_operations.py", "faults", "river", "golden", "test_flow.py", "test_vacuum.py", "test_releases.py", "test_execution.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
