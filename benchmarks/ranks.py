@@ -13,7 +13,7 @@ from statistics import median
 
 from benchmarks import feed, results
 from clickmill.models.ctr.training import Params, Task, Training, train
-from clickmill.models.ranks import Alone, launched
+from clickmill.models.ranks import OF_A_RANK, Alone, launched
 
 PARAMS = Params(
     network="dcn_v2",
@@ -66,7 +66,7 @@ def main(rows: int = 1_000_000, rounds: int = 4) -> None:
 def _trained(text: str, ranks: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "manifest").write_text(text)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "HOROVOD_CYCLE_TIME": "1"}
+        environment = {**os.environ, **OF_A_RANK}
         me = [sys.executable, "-m", "benchmarks.ranks", "rank", folder]
         there = Path(sys.executable).parent
         command = me if ranks == 1 else [str(there / "horovodrun"), "-np", str(ranks), "--gloo", *me]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark import BarrierTaskContext
 from pyspark.sql import SparkSession
 
 from builders import DAY, frame
@@ -15,7 +16,7 @@ from clickmill.contracts.table import Table
 from clickmill.contracts.tables import CTR_MODELS, CTR_SCORES, EXPORTS
 from clickmill.inputs import Inputs
 from clickmill.lake import Lake
-from clickmill.models import ctr_baselines, manifest
+from clickmill.models import ctr_baselines, manifest, ranks
 from models.exports import clicks
 
 JOB = river.job("train_ctr_models")
@@ -78,6 +79,14 @@ def test_a_day_without_an_export_trains_nothing(spark: SparkSession, tmp_path: P
     inputs[EXPORTS] = frame(spark, EXPORTS, [])
     made = ran(spark, inputs)
     assert JOB.check(made, inputs) == {"models trained": 0, "rows to learn from": 0, "rows to judge by": 0}  # type: ignore[attr-defined]
+
+
+def test_ranks_are_tasks_that_start_together_or_not_at_all(spark: SparkSession) -> None:
+    context = spark.sparkContext
+    with ranks._at_once(context):
+        tasks = context.range(0, numSlices=2).mapPartitionsWithIndex(lambda _, __: [len(BarrierTaskContext.get().getTaskInfos())])
+        assert tasks.collect() == [2, 2]
+    assert not context.range(2)._is_barrier()
 
 
 def test_more_ranks_than_spark_has_room_for_are_refused_at_once(spark: SparkSession, tmp_path: Path) -> None:

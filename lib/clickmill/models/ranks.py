@@ -10,7 +10,9 @@ Shapes  U different rows of a rank, C columns of a row of the table, P parameter
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -20,8 +22,16 @@ from clickmill.contracts.errors import ClickmillError, UsageError
 
 Result = TypeVar("Result")
 
-# Ranks that share a machine would take all its cores each; a step has two messages, which wait for no others.
-_OF_A_RANK = {"OMP_NUM_THREADS": "1", "HOROVOD_CYCLE_TIME": "1"}
+OF_A_RANK = {
+    # Ranks that share a machine would take all its cores each; a step has two messages, which wait for no others.
+    "OMP_NUM_THREADS": "1",
+    "HOROVOD_CYCLE_TIME": "1",
+    # What a step frees is kept for the next one: to get it anew from the system takes as long as the messages do.
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**33),
+}
+"""Environment of a rank that shares its machine with others and computes on one core."""
+
 _HEADER = -1  # the number of no row
 _TOP = 15  # the largest gradient of a message is brought to just below 2^15, half of what a half can hold
 _STEEPEST = 100  # a power of two that floats still have
@@ -95,12 +105,11 @@ def packed(rows: Tensor, gradients: Tensor) -> Tensor:
 def unpacked(messages: Tensor) -> tuple[Tensor, Tensor]:
     """The rows and gradients of several messages, one after the other. Shapes  as packed()"""
     numbers = messages[:, :4].contiguous().view(torch.int32)[:, 0]  # [rows and headers]
-    halves = messages[:, 4:].contiguous().view(torch.half).float()  # [rows and headers, C]
-    is_header = numbers == _HEADER
-    exponents = halves[is_header, 0]  # [messages]
-    of_message = is_header.cumsum(0) - 1  # [rows and headers]
-    scaled = halves * torch.exp2(-exponents)[of_message, None]  # [rows and headers, C]
-    return numbers[~is_header].long(), scaled[~is_header]
+    halves = messages[:, 4:].contiguous().view(torch.half)  # [rows and headers, C]
+    starts = (numbers == _HEADER).nonzero().flatten().tolist()  # of each message
+    parts = [slice(start + 1, end) for start, end in pairwise([*starts, len(numbers)])]
+    gradients = [halves[part].float().mul_(2.0 ** -float(halves[part.start - 1, 0])) for part in parts]
+    return torch.cat([numbers[part] for part in parts]).long(), torch.cat(gradients)
 
 
 def launched() -> tuple[int, int]:
@@ -148,14 +157,30 @@ def run_on_spark(train: Callable[[Any], Result], task: Any, *, count: int, start
         raise UsageError(f"export.ranks: {count} ranks need as many slots at once, and Spark has {slots}")
     handlers = list(logging.root.handlers)
     try:
-        results: Sequence[Result] = horovod.spark.run(
-            train, (task,), num_proc=count, use_gloo=True, start_timeout=start_timeout_s, verbose=0, env=_OF_A_RANK
-        )
+        with _at_once(context):
+            how = {"use_gloo": True, "start_timeout": start_timeout_s, "verbose": 0, "env": OF_A_RANK}
+            results: Sequence[Result] = horovod.spark.run(train, (task,), num_proc=count, **how)
     except Exception as error:
         raise ClickmillError(f"training on {count} ranks ended early: {_first_line(error)}") from error
     finally:
         logging.root.handlers[:] = handlers  # it adds one, by which other packages would be heard, too
     return results
+
+
+@contextmanager
+def _at_once(context: Any) -> Iterator[None]:
+    """Make the tasks that Horovod asks for a barrier stage: Spark starts all of them together, and ends all when one has failed.
+
+    Horovod asks for a range of as many partitions. With dynamic allocation Spark refuses such stages: tasks then start one by one.
+    """
+    if context.getConf().get("spark.dynamicAllocation.enabled", "false") == "true":
+        yield
+        return
+    context.range = lambda *args, **how: type(context).range(context, *args, **how).barrier()
+    try:
+        yield
+    finally:
+        del context.range
 
 
 def _first_line(error: Exception) -> str:

@@ -66,9 +66,12 @@ class FusedTable:
         squared = [part.square().mean(1) for part in torch.split(gradients, self.parts, dim=1)]  # [U] each
         squares = self.squares.index_select(0, rows) + torch.stack(squared, 1)  # [U, P]
         self.squares.index_copy_(0, rows, squares)
-        scale = learning_rate / (squares.sqrt() + _SMALLEST_ROOT)  # [U, P]
-        steps = [part * scale[:, place, None] for place, part in enumerate(torch.split(gradients, self.parts, dim=1))]
-        self.weights.index_add_(0, rows, torch.cat(steps, 1), alpha=-1)  # [U, C] taken off
+        rates = learning_rate / (squares.sqrt() + _SMALLEST_ROOT)  # [U, P]
+        # Each row comes once: to take it out and put it back is three times as fast as to add to it in its place.
+        weights = self.weights.index_select(0, rows)  # [U, C]
+        for place, (part, gradient) in enumerate(zip(*(torch.split(one, self.parts, 1) for one in (weights, gradients)), strict=True)):
+            part.addcmul_(gradient, rates[:, place, None], value=-1)  # [U, columns of the part]
+        self.weights.index_copy_(0, rows, weights)
 
 
 def rows_and_gradients(ids: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
