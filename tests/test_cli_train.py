@@ -29,6 +29,14 @@ def test_a_training_tells_what_each_epoch_came_to_and_what_it_took(export: Path,
     assert f"in networks/dcn_v2/{folder.name} of the lake" in told.output
 
 
+def test_a_plan_tells_the_memory_of_each_rank_and_trains_nothing(export: Path, tmp_path: Path) -> None:
+    told = CliRunner().invoke(cli.app, ["train", str(export), "--network", "logistic_regression", "--plan"])
+    assert told.exit_code == 0, told.output
+    assert "logistic_regression over 0123456789abcdef, each of 2 ranks:" in told.output
+    assert "50 values, and layers" in told.output  # 20 items and 30 users
+    assert not (tmp_path / "networks").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

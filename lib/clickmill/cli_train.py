@@ -1,6 +1,8 @@
 """The command that trains a click network without Spark: in this process, or in those that horovodrun started."""
 
 import json
+import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,10 +27,19 @@ def add_to(app: typer.Typer) -> None:
 def train(
     export: Annotated[Path, typer.Argument(help="Folder of an export, as models.exports names it below the lake.")],
     network: Annotated[str, typer.Option(help="Network to train: logistic_regression, wide_deep, deepfm or dcn_v2.")],
+    plan: Annotated[bool, typer.Option("--plan", help="Say what memory a rank will take, and train nothing.")] = False,
     env: job.EnvOption = "local",
 ) -> None:
     """Train a click network over an export, or go on where a training was stopped; under horovodrun as one of several ranks."""
-    task = _task(config.load(env, {}), export.resolve(), _manifest_text(export), network)
+    conf = config.load(env, {})
+    task = _task(conf, export.resolve(), _manifest_text(export), network)
+    if plan:
+        _show_plan(replace(task, ranks=conf.export.ranks))
+    else:
+        _run(task)
+
+
+def _run(task: "Task") -> None:
     from clickmill.models.ctr.training import train as trained
     from clickmill.models.ranks import launched
 
@@ -55,6 +66,28 @@ def _task(conf: Config, export: Path, text: str, network: str) -> "Task":
         raise UsageError(f"--network {network}: expected {', '.join(NETWORKS)}")
     params = params_of(network, conf.networks.model_dump(), seed=manifest.parsed(text).seed)
     return Task(export.as_uri(), text, export.parents[2].as_uri(), launched()[1], params)
+
+
+def _show_plan(task: "Task") -> None:
+    from clickmill.models.ctr.memory import planned
+
+    memory, params = planned(task), task.params
+    program = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    values = sum(manifest.parsed(task.manifest).vocabularies.values())
+    table = terminal.grid("held at once", "MB", "what", right=("MB",))
+    for what, size, why in (
+        ("parameters", memory.parameters, f"{values:,} values, and layers"),
+        ("optimiser", memory.optimiser, "what it remembers of them"),
+        ("a step", memory.step, f"{params.batch_rows:,} rows: activations, gradients, and those of the other ranks"),
+        ("feed", memory.feed, "groups of rows that are read and mixed"),
+        ("checkpoint", memory.checkpoint, "read back at the end, when there is neither step nor feed"),
+        ("at most at once", memory.peak, "parameters, optimiser, and either step and feed or checkpoint"),
+    ):
+        table.add_row(what, f"{size / _MB:,.1f}", why)
+    terminal.out.print(f"{params.network} over {task.export_url.rsplit('/', 1)[1]}, each of {task.ranks} ranks:")
+    terminal.out.print(table)
+    terminal.out.print(f"On a GPU lie parameters, optimiser and step: {memory.on_device / _MB:,.1f} MB; the rest is on its machine.")
+    terminal.out.print(f"The program itself takes {program / _MB:,.0f} MB. Without a GPU a heap may keep as much again as a step.")
 
 
 def _show(task: "Task", outcome: "Outcome") -> None:

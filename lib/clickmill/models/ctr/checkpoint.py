@@ -95,7 +95,7 @@ class Checkpoints:
             try:
                 with safe_open(local, framework="pt") as file:
                     told: dict[str, Any] = file.metadata() or {}
-                    tensors = {key: file.get_tensor(key).clone() for key in list(file.keys())}
+                    tensors = {key: file.get_tensor(key) for key in list(file.keys())}
             except (SafetensorError, OSError) as error:
                 raise BadData(f"{path}: damaged: {error}") from None
         digest = told.pop("hash", None)

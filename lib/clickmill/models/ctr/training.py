@@ -15,7 +15,7 @@ from torch import Tensor
 
 from clickmill.contracts.errors import BadData, ClickmillError
 from clickmill.models import manifest
-from clickmill.models.ctr.checkpoint import Checkpoint, Checkpoints, Progress
+from clickmill.models.ctr.checkpoint import Checkpoints, Progress
 from clickmill.models.ctr.inputs import CategoricalField, DenseColumn, InputSpec, Vocabulary
 from clickmill.models.ctr.networks import Layers, Network, build
 from clickmill.models.ctr.optimiser import Optimiser
@@ -48,10 +48,13 @@ class Params:
     checkpoint_steps: int
     seed: int
 
+    @property
+    def layers(self) -> Layers:
+        return Layers(self.embedding_length, self.hidden, self.cross_layers)
+
     def built(self, spec: InputSpec, answer_rate: float) -> Network:
         """The network before its first step."""
-        layers = Layers(self.embedding_length, self.hidden, self.cross_layers)
-        return build(self.network, spec, layers, answer_rate=answer_rate, seed=self.seed)
+        return build(self.network, spec, self.layers, answer_rate=answer_rate, seed=self.seed)
 
 
 def params_of(network: str, networks: Mapping[str, Any], *, seed: int) -> Params:
@@ -116,22 +119,24 @@ class Training:
 
     def run(self) -> Outcome:
         newest = self._loaded(NEWEST)
-        outcome = Outcome(newest.progress if newest else Progress(rank_rows=(0,) * self._ranks.count))
+        outcome = Outcome(newest[0] if newest else Progress(rank_rows=(0,) * self._ranks.count))
         while outcome.progress.epoch < self._task.params.epochs:
             self._train_epoch(outcome)
             self._choose(outcome)
         best = self._loaded(BEST)
         assert best is not None
-        outcome.checkpoint_hash = best.hash
+        _, outcome.checkpoint_hash = best
         for split in ("valid", "test"):
             write_scores(f"{self._folder}/scores", split, self._ranks.rank, self._scored(split))
         return outcome
 
-    def _loaded(self, name: str) -> Checkpoint | None:
+    def _loaded(self, name: str) -> tuple[Progress, str] | None:
+        """Go on from a checkpoint, where there is one: how far it came, and its hash. What was read is not kept beside what it went to."""
         there = self.checkpoints.load(name)
-        if there is not None:
-            self.optimiser.load(there.state)
-        return there
+        if there is None:
+            return None
+        self.optimiser.load(there.state)
+        return there.progress, there.hash
 
     def _feed(self, split: str) -> Feed:
         params = self._task.params
