@@ -20,13 +20,15 @@ demo: setup ## the whole river on a simulated shop; or SOURCE=completejourney; o
 test: setup ## all tests, in two processes; or ARGS='<options and files for pytest>'
 	@$(IN_ENV) .venv/bin/python -m pytest $(or $(ARGS),-n 2 --dist loadscope --no-loadscope-reorder)
 
-bench: setup ## speed and growth of cleaning and of every job, memory, the training feed, ranks, networks, the gate, races, truth found at a million events; with GOWALLA=<folder> recommenders too; rewrites benchmarks/RESULTS.md
+bench: setup ## speed and growth of cleaning and of every job, memory, features of time, the training feed, ranks, networks, the gate, races, truth found at a million events; with GOWALLA=<folder> recommenders too; rewrites benchmarks/RESULTS.md
 	@$(IN_ENV) .venv/bin/python -m benchmarks.cleaning
 	@$(IN_ENV) .venv/bin/python -m benchmarks.growth
 	@$(IN_ENV) .venv/bin/python -m benchmarks.stages
 	@$(IN_ENV) .venv/bin/python -m benchmarks.memory
 	@$(IN_ENV) .venv/bin/python -m benchmarks.rolling
+	@$(IN_ENV) .venv/bin/python -m benchmarks.asof
 	@$(IN_ENV) .venv/bin/python -m benchmarks.feed
+	@$(IN_ENV) .venv/bin/python -m benchmarks.training
 	@$(IN_ENV) .venv/bin/python -m benchmarks.ranks
 	@$(IN_ENV) .venv/bin/python -m benchmarks.networks
 	@$(IN_ENV) .venv/bin/python -m benchmarks.gate
