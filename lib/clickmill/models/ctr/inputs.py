@@ -9,14 +9,11 @@ Some inputs are those of training alone (position.py): where something was shown
 Shapes  F categorical fields
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from itertools import accumulate
-from typing import Any
 
 LARGEST_ROW_COUNT = 2**31 - 1
 """Rows have 32-bit numbers."""
@@ -89,24 +86,6 @@ class InputSpec:
     def row_count(self) -> int:
         """Rows of all vocabularies."""
         return sum(one.size + 1 for one in self.vocabularies)
-
-    @cached_property
-    def hash(self) -> str:
-        """The same for equal specifications, on any machine and in any year; other for others."""
-        return sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The specification in lists, texts and numbers, as JSON can hold it."""
-        return {kind: [asdict(one) for one in getattr(self, kind)] for kind in ("fields", "dense", "vocabularies")}
-
-    @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> "InputSpec":
-        """The specification that as_dict() told."""
-        return cls(
-            fields=tuple(CategoricalField(**one) for one in told["fields"]),
-            dense=tuple(DenseColumn(**one) for one in told["dense"]),
-            vocabularies=tuple(Vocabulary(**one) for one in told["vocabularies"]),
-        )
 
 
 def _twice(names: Iterable[str]) -> list[str]:
