@@ -50,6 +50,7 @@ class Report:
     problems: tuple[Problem, ...]
     unmapped: Mapping[str, int]
     explode: str | None
+    is_several_events: bool
     landing_dates: tuple[date, date] | None
 
     def lines(self) -> list[str]:
@@ -57,7 +58,9 @@ class Report:
         days = f", landing days {self.landing_dates[0]} to {self.landing_dates[1]}" if self.landing_dates else ""
         counts = f"{self.record_count} records of {self.file_count} files sampled, {self.row_count} rows, {self.mapped_count} map"
         told = [f"{self.source} -> raw.{self.table}: {counts}{days}"]
-        told.append(f"explodes {self.explode}: each element is a row" if self.explode else "explodes nothing: each record is a row")
+        by_type = ", or one for each of its event types" if self.is_several_events else ""
+        whole = f"explodes nothing: each record is a row{by_type}"
+        told.append(f"explodes {self.explode}: each element is a row" if self.explode else whole)
         told += [f"column {name}: {count} of {self.row_count} rows have a value" for name, count in self.columns.items()]
         told += [f"event type {name}: {count} rows" for name, count in self.event_types.items()]
         told += [one.line() for one in self.problems]
@@ -82,7 +85,7 @@ def check(spark: SparkSession, source: Source, path: str, *, zone: str, sample_r
         sample = [_headed(spark, source, file) for file in found[:_SAMPLE_FILES]]
         groups = reading.groups(spark, source, sample)
         if not groups:
-            return Report(source.name, source.table, len(found), 0, 0, 0, {}, {}, (), {}, source.explode, None)
+            return Report(source.name, source.table, len(found), 0, 0, 0, {}, {}, (), {}, source.explode, _is_several(source), None)
         per_group = max(sample_rows // len(groups), 1)
         wanted = [*source.columns, "problems", "item_pos", "_unmapped_names", "__path", "__block", "__ordinal"]
         wanted += ["event_type", "event_date"] if source.table == "events" else []
@@ -130,8 +133,13 @@ def _report(mapped: DataFrame, source: Source, found: list[LandingFile], fields:
         problems=_problems(mapped, {file.uri: file.name for file in found}),
         unmapped={row.name: row["count"] for row in names},
         explode=_exploded(source, fields),
+        is_several_events=_is_several(source),
         landing_dates=(dates[0], dates[-1]) if dates else None,
     )
+
+
+def _is_several(source: Source) -> bool:
+    return source.event_types is not None and source.event_types.has_several
 
 
 def _exploded(source: Source, fields: Sequence[str]) -> str | None:

@@ -24,7 +24,8 @@ def rows(records: Records, source: Source, *, zone: str) -> DataFrame:
     A record whose fields could not be read keeps its text and its problems, and
     nothing else. Record text stands on the first row of a record only.
 
-    Grain   one row per element of the array that the source explodes, item_pos from 1; one row, item_pos 0, per other record
+    Grain   one row per element of the array that the source explodes, or per event type of a record that is several events, item_pos
+            from 1; one row, item_pos 0, per other record
     Needs   names exact in case: spark.sql.caseSensitive, see SPARK_CONF in `ingest.py`
     Raises  UsageError naming the key whose expression is wrong, BadData naming the file that lacks a column or has one of another type
     """
@@ -34,6 +35,8 @@ def rows(records: Records, source: Source, *, zone: str) -> DataFrame:
         wrong = _refused(name, types[f"__v_columns.{name}"], declared, source)
         if wrong:
             raise _unfit(f"columns.{name}", wrong, records, source)
+    if source.event_types is not None:
+        frame = _with_event_types(frame, source)
     frame, problems = _with_columns(frame, types, source, zone)
     frame = _with_text_of_first(
         frame.withColumn("problems", F.array_distinct(F.concat("__problems", F.when(F.col("__readable"), problems).otherwise(named({})))))
@@ -97,7 +100,6 @@ def _with_columns(frame: DataFrame, types: dict[str, DataType], source: Source, 
     )
     if source.event_types is None:
         return frame, named(problems)
-    frame = frame.withColumn("event_type", F.when(F.col("__readable"), _event_type(source)))
     literal = F.lit("given") if source.event_types.constant else F.trim(F.col("`__v_event_types.from`").cast("string"))
     problems["missing_event_type"] = F.coalesce(literal, F.lit("")) == ""
     problems["unknown_event_type"] = (literal != "") & F.col("event_type").isNull()
@@ -117,12 +119,18 @@ def _unfit(key: str, wrong: str, records: Records, source: Source) -> BadData | 
     return UsageError(f"{source.name}.yaml: {key}: {wrong}")
 
 
-def _event_type(source: Source) -> Column:
+def _with_event_types(frame: DataFrame, source: Source) -> DataFrame:
+    """Add event_type; a record that is several events becomes as many rows."""
     assert source.event_types is not None
     if source.event_types.constant:
-        return F.lit(source.event_types.constant)
-    pairs = [part for literal, name in source.event_types.map.items() for part in (F.lit(literal), F.lit(name))]
-    return F.try_element_at(F.create_map(*pairs), F.col("`__v_event_types.from`").cast("string"))
+        return frame.withColumn("event_type", F.when(F.col("__readable"), F.lit(source.event_types.constant)))
+    pairs = [part for literal, names in source.event_types.map.items() for part in (F.lit(literal), F.array(*map(F.lit, names)))]
+    types = F.when(F.col("__readable"), F.try_element_at(F.create_map(*pairs), F.col("`__v_event_types.from`").cast("string")))
+    if not source.event_types.has_several:
+        return frame.withColumn("event_type", types[0])
+    frame = frame.withColumn("__types", types).select("*", F.posexplode_outer("__types").alias("__type_pos", "event_type"))
+    of_first = F.when(F.coalesce("__type_pos", F.lit(0)) == 0, F.col("__unmapped"))
+    return frame.withColumns({"item_pos": F.when(F.size("__types") > 1, F.col("__type_pos") + 1).otherwise(0), "__unmapped": of_first})
 
 
 def _with_text_of_first(frame: DataFrame) -> DataFrame:
@@ -146,6 +154,11 @@ def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, z
     # Where the source gives no part of the key, the whole record is: events must not melt into one.
     text = F.concat_ws(" ", "item_pos", "__text") if source.has_event_per_item else F.col("__text")
     content = F.when(F.coalesce(*parts).isNull(), F.md5(text.cast("binary")))
+    parts = [F.col("site_id"), F.coalesce("visitor_id", F.lit("")), *parts, content]
+    event_id = _hash(*parts)
+    if source.event_types is not None and source.event_types.has_several:
+        # All else of the events of a record is the same; a record that is one event is called as in any other source.
+        event_id = F.when(F.col("item_pos") > 0, _hash(*parts, F.col("event_type"))).otherwise(event_id)
     is_readable = F.col("__readable")
     # What a server tells of an account is told by no device: it is a visitor of its own, which no device can be called.
     by_account = F.concat(F.lit(ACCOUNT_AS_VISITOR), "account_id")
@@ -153,7 +166,7 @@ def _with_events(frame: DataFrame, types: dict[str, DataType], source: Source, z
         {
             "event_date": F.to_date(F.from_utc_timestamp("event_at", source.zone or zone)),
             "zone": F.lit(source.zone).cast("string"),
-            "event_id": F.when(is_readable, _hash(F.col("site_id"), F.coalesce("visitor_id", F.lit("")), *parts, content)),
+            "event_id": F.when(is_readable, event_id),
             "winner_key": F.when(is_readable, _winner_key(types, source)),
             "user_id": F.coalesce("account_id", "visitor_id"),
             "user_id_kind": F.when(F.col("account_id").isNotNull(), "account").when(F.col("visitor_id").isNotNull(), "visitor"),

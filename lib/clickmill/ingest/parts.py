@@ -172,17 +172,32 @@ class Column(Part):
 
 
 class EventTypes(Part):
-    """Which literal is which event type. Without `map` the literals are the event types themselves."""
+    """Which literal is which event type, or which several: `booked: [click, purchase]`, each an event of its own at the same instant.
+
+    Without `map` the literals are the event types themselves.
+    """
 
     from_: Expression | None = Field(default=None, alias="from")
     constant: str | None = None
-    map: dict[str, str] = {name: name for name in EVENT_TYPES}
+    map: dict[str, tuple[str, ...]] = {name: (name,) for name in EVENT_TYPES}
 
     @field_validator("map", mode="before")
     @classmethod
     def _text_keys(cls, given: Any) -> Any:
         given = {} if given is None else given
-        return {str(key) if type(key) in (int, float) else key: value for key, value in given.items()} if isinstance(given, dict) else given
+        if not isinstance(given, dict):
+            return given
+        return {str(key) if type(key) in (int, float) else key: cls._one_or_more(key, value) for key, value in given.items()}
+
+    @staticmethod
+    def _one_or_more(key: Any, value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            return (value,)
+        if not isinstance(value, list) or not value or not all(isinstance(name, str) for name in value):
+            raise ValueError(f"{key}: expected an event type, or a list of some: [click, purchase]")
+        if len(set(value)) < len(value):
+            raise ValueError(f"{key}: an event type is there twice; expected each once")
+        return tuple(value)
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -190,10 +205,15 @@ class EventTypes(Part):
             raise ValueError("expected either from (an expression) or constant (an event type)")
         if not self.map:
             raise ValueError("map: expected at least one literal; leave map out where the literals are the event types themselves")
-        for name in [self.constant] if self.constant else self.map.values():
+        for name in [self.constant] if self.constant else [name for names in self.map.values() for name in names]:
             if name not in EVENT_TYPES:
                 raise ValueError(f"{name} is no event type; expected one of {', '.join(EVENT_TYPES)}")
         return self
+
+    @property
+    def has_several(self) -> bool:
+        """Whether a record may be more than one event."""
+        return any(len(names) > 1 for names in self.map.values())
 
 
 class Ids(Part):

@@ -65,6 +65,7 @@ class Source(Part):
                `item` each element is an event of its own (the actions of a visit), else all are items of one event
     zone       zone of local times, and of the days of its events; default is the zone of the shop
     day_only   event_at holds a day and no time
+    settings   keys of the config that a shop of this source alone sets otherwise, for every command that names the source
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -78,6 +79,7 @@ class Source(Part):
     ids: Ids | None = None
     zone: Zone | None = None
     day_only: bool = False
+    settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("columns")
     @classmethod
@@ -100,6 +102,8 @@ class Source(Part):
                 raise ValueError(f"{key}: missing; {TABLES[self.table].name} needs it")
             if value is not None and self.table != "events":
                 raise ValueError(f"{key}: expected for events, and only there")
+        if self.explode and self.event_types and self.event_types.has_several:
+            raise ValueError("event_types.map: a list of event types, beside explode; expected one type for each element")
         if self.table != "events" and (self.explode or self.day_only or self.landing_date.history):
             raise ValueError("explode, day_only and history belong to events")
         return self
