@@ -25,18 +25,20 @@ FEATURES = [name for name in CTR_ROWS.columns if name not in {*CTR_ROWS.key, *LA
 SLOW = [name for name in FEATURES if name.startswith("user_") and name not in ("user_id", "user_id_kind")]
 
 
-def made(spark: SparkSession, acts: list[Row], days: Days = TODAY, last_day: date = DAY + timedelta(days=9)) -> dict[str, dict[str, Any]]:
+def made(
+    spark: SparkSession, acts: list[Row], days: Days = TODAY, last_day: date = DAY + timedelta(days=9), rules: outcomes.Rules = RULES
+) -> dict[str, dict[str, Any]]:
     """Rows by event id, made as the jobs make them from what is known by the end of the last day."""
     acts = [one for one in acts if one["known_date"] <= last_day]
     events = frame(spark, KNOWN_EVENTS, acts).cache()
-    came = outcomes.outcomes(events, Days(PAST, last_day), RULES).cache()
+    came = outcomes.outcomes(events, Days(PAST, last_day), rules).cache()
     of_days = known_days.item_days(events, Days(PAST, days.last), zone="UTC")
-    mine = ctr_rows.impressions(events, days, shown="impression")
+    mine = ctr_rows.impressions(events, days, shown=rules.shown)
     items = known_days.items_before(of_days, mine.select("site_id", "item_id", "event_date").dropna().distinct())
-    counted = rates.changes(events.where("event_type = 'impression'"), came, STEPS, answer_window_s=1800)
+    counted = rates.changes(events.where(events.event_type == rules.shown), came, STEPS, answer_window_s=1800)
     asked = mine.withColumn("step", STEPS.step(F.col("event_at")))
     states = rates.states(counted, asked, STEPS, days.widened(back=5)).cache()
-    rows = ctr_rows.ctr_rows(events, rates.rates(asked, states, STEPS), items, days, shown="impression", zone="UTC")
+    rows = ctr_rows.ctr_rows(events, rates.rates(asked, states, STEPS), items, days, shown=rules.shown, zone="UTC")
     told = ctr_rows.with_label(rows, came, label_wait_days=1, last_day=last_day, zone="UTC").collect()
     found = {row.event_id: row.asDict() for row in told}
     assert len(found) == len(told)
@@ -90,6 +92,21 @@ def test_nothing_of_the_impression_itself_nor_of_its_own_instant_is_in_its_colum
     # Users without a name have no past, and are not lost.
     unnamed = [told[f"n{n}"] for n in range(3)]
     assert {(one["user_id"], one["user_id_kind"], one["user_impressions_sum_90d"]) for one in unnamed} == {(None, None, 0)}
+
+
+def test_a_booking_of_the_instant_of_its_click_is_its_label_and_in_none_of_its_columns(spark: SparkSession) -> None:
+    rules = outcomes.Rules(shown="click", answer="purchase", answer_window_s=1800, conversion_days=7)
+    told_of = {"category": "c", "campaign_id": "k", "placement": "hotel"}
+    past = [act(kind, f"{kind}0", "2024-05-12 09:00", impression_id="r0", **told_of) for kind in ("click", "purchase")]
+    clicks = [act("click", f"c{n}", when, impression_id=f"r{n}", **told_of) for n, when in ((1, "10:00"), (2, "11:00"))]
+    booking = act("purchase", "p1", "10:00", impression_id="r1", price=Decimal(80), **told_of)
+    booked, not_booked = (made(spark, [*past, *clicks, *more], rules=rules) for more in ([booking], []))
+    assert [(one["c1"]["answered"], one["c2"]["answered"]) for one in (booked, not_booked)] == [(True, False), (False, False)]
+    for name in FEATURES:
+        assert booked["c1"][name] == not_booked["c1"][name], name
+    rows = (booked["c1"], booked["c2"], not_booked["c2"])
+    assert [row["user_purchases_sum_90d"] for row in rows] == [1, 2, 1], "the next click knows of it"
+    assert booked["c2"]["item_answer_rate"] > not_booked["c2"]["item_answer_rate"]
 
 
 def test_a_label_is_final_when_its_days_are_over_and_null_until_then(spark: SparkSession) -> None:

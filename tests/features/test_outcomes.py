@@ -86,8 +86,16 @@ def test_a_purchase_belongs_to_the_last_answered_impression_of_its_item_within_d
 
 def test_where_clicks_are_what_is_shown_a_booking_of_the_same_instant_answers_them(spark: SparkSession) -> None:
     rules = Rules(shown="click", answer="purchase", answer_window_s=1800, conversion_days=7)
-    acts = [act("click", "c1", "10:00"), act("purchase", "p1", "10:00"), act("click", "c2", "12:00")]
-    assert found(spark, acts, rules=rules) == ["answer c1 16 10:00", "conversion c1 16 10:00"]
+    acts = [act("click", "c1", "10:00"), act("purchase", "p1", "10:00"), act("click", "c2", "10:10")]
+    assert found(spark, acts, rules=rules) == ["answer c1 16 10:00"], "a booking converts nothing that it answers itself"
+    again = [act("click", "c3", "2024-05-18 09:00"), act("purchase", "p2", "2024-05-18 09:00")]
+    assert found(spark, [*acts, *again], rules=rules) == ["answer c1 16 10:00", "answer c3 18 09:00", "conversion c1 18 09:00"]
+
+
+def test_of_two_clicks_of_one_instant_the_one_that_the_booking_names_is_answered(spark: SparkSession) -> None:
+    rules = Rules(shown="click", answer="purchase", answer_window_s=1800, conversion_days=7)
+    acts = [act("click", name, "10:00", impression_id=name) for name in ("c1", "c2", "c3")]
+    assert found(spark, [*acts, act("purchase", "p1", "10:00", impression_id="c2")], rules=rules) == ["answer c2 16 10:00"]
 
 
 def test_acts_of_nobody_and_about_nothing_meet_nothing(spark: SparkSession) -> None:

@@ -3,7 +3,8 @@
 Attribution is causal: it looks at nothing that became known after the outcome, so no later landing moves one. An answer
 belongs to the impression that it names; one that names none, to the impression of its item to its visitor that was known
 last before it. A purchase belongs to the answered impression of its item that was known last before it. Each comes within a
-window, and each impression has at most one answer and one conversion: those first known.
+window, and each impression has at most one answer and one conversion: those first known. Where purchases are the answers, a
+conversion is a later purchase of the item: none converts what it answers.
 """
 
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ def outcomes(events: DataFrame, days: Days, rules: Rules) -> DataFrame:
 
     Grain   one row per impression (SHOWN_KEY) and kind of outcome, answer or conversion
     Needs   clean.known_events from as many days before the first as an outcome may become known after what was shown
-    Ties    of equal instants an impression is known before what answers it; others by event time, then by event id
+    Ties    of equal instants an impression is known before what answers it, a purchase that is an answer before what it answers is
+            answered; others by event time, then by event id
     """
     acts = events.where(F.col("visitor_id").isNotNull()).withColumn("_when", F.struct("known_at", "known_date"))
     of_run = F.col("known_date").between(F.lit(days.first), F.lit(days.last))
@@ -52,7 +54,9 @@ def outcomes(events: DataFrame, days: Days, rules: Rules) -> DataFrame:
     shown, answers, bought = (one.join(busy, on=list(_VISITOR), how="left_semi") for one in (shown, answers, bought))
     answered = _attributed(_as_shown(shown), _as_acts(answers, _by_id_or_item()), rules.answer_window_s)
     # From here on an impression stands where its answer does.
-    converted = _attributed(_answered(answered), _as_acts(bought, _by_item()), rules.conversion_days * _DAY_S)
+    converted = _attributed(
+        _answered(answered), _as_acts(bought, _by_item()), rules.conversion_days * _DAY_S, first=rules.answer == "purchase"
+    )
     kinds = {"answer": answered, "conversion": converted}
     both = [one.withColumn("kind", F.lit(kind)).select("*", "_shown.*", "_when.*") for kind, one in kinds.items()]
     return conform(both[0].unionByName(both[1]).where(of_run), OUTCOMES)
@@ -90,11 +94,11 @@ def _as_acts(acts: DataFrame, link: Column) -> DataFrame:
     return told.where("_link IS NOT NULL")
 
 
-def _attributed(shown: DataFrame, acts: DataFrame, window_s: int) -> DataFrame:
-    """Each impression with the first known act that belongs to it and comes within the window."""
+def _attributed(shown: DataFrame, acts: DataFrame, window_s: int, *, first: bool = False) -> DataFrame:
+    """Each impression with the first known act that belongs to it and comes within the window; `first`: of equal instants acts are."""
     meeting = [*_VISITOR, "_link"]
     both = shown.unionByName(acts, allowMissingColumns=True)
-    order = [F.col("_when"), F.col("_act").isNotNull(), F.col("_at"), F.col("_act"), F.col("_shown")]
+    order = [F.col("_when"), F.col("_act").isNull() if first else F.col("_act").isNotNull(), F.col("_at"), F.col("_act"), F.col("_shown")]
     in_time = Window.partitionBy(*meeting).orderBy(*order)
     mark = F.when(F.col("_act").isNull(), F.struct("_at", "_when", "_shown"))
     before = F.last(mark, ignorenulls=True).over(in_time.rowsBetween(Window.unboundedPreceding, Window.currentRow))
@@ -113,5 +117,5 @@ def _attributed(shown: DataFrame, acts: DataFrame, window_s: int) -> DataFrame:
         "outcome_value",
         "_act",
     )
-    first = Window.partitionBy(*_VISITOR, *(f"_shown.{name}" for name in SHOWN_KEY[1:])).orderBy("_when", "outcome_at", "_act")
-    return told.withColumn("_rank", F.row_number().over(first)).where("_rank = 1").drop("_rank")
+    earliest = Window.partitionBy(*_VISITOR, *(f"_shown.{name}" for name in SHOWN_KEY[1:])).orderBy("_when", "outcome_at", "_act")
+    return told.withColumn("_rank", F.row_number().over(earliest)).where("_rank = 1").drop("_rank")
