@@ -1,8 +1,12 @@
 """The config: merged once, validated, and wrong keys told with their full path."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from clickmill import config
+from clickmill.config import Config
 from clickmill.contracts import resources
 from clickmill.contracts.errors import UsageError
 
@@ -55,3 +59,53 @@ def test_the_hash_of_a_section_moves_with_its_values_alone() -> None:
     base, other = config.load("test"), config.load("test", {"sessions.gap_s": 60})
     assert base.hash_of("clean", "shop") == other.hash_of("shop", "clean")
     assert base.hash_of("sessions") != other.hash_of("sessions")
+
+
+SETTINGS = """
+name: tea
+site_id: {constant: tea}
+read: {format: csv}
+landing_date: {history: event_day}
+columns: {event_at: at}
+event_types: {constant: click}
+ids: {key: [at]}
+settings:
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Config]:
+    """The config of the command line that names a source with these settings."""
+
+    def loaded(text: str) -> Config:
+        (tmp_path / "tea.yaml").write_text(f"{SETTINGS}  {text}\n")
+        monkeypatch.setenv("CLICKMILL_SOURCES", str(tmp_path))
+        return config.load("test", {"landing.source": "tea", "sessions.gap_s": 900})
+
+    return loaded
+
+
+def test_settings_of_the_source_that_is_named_win_over_the_environment_and_not_over_the_command_line(settings) -> None:
+    loaded = settings("{sessions: {gap_s: 600}, outcomes: {shown: click, answer: purchase}}")
+    assert (loaded.outcomes.shown, loaded.outcomes.answer, loaded.outcomes.answer_window_s) == ("click", "purchase", 1800)
+    assert loaded.sessions.gap_s == 900
+    assert config.load("test").outcomes.shown == "impression", "whoever names no source has none of them"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{outcomes: {shows: click}}", "tea.yaml: settings.outcomes.shows: conf/base.yaml has no such key"),
+        ("{outcomes: {shown: clicks}}", r"conf \(test, tea.yaml\): outcomes.shown: Input should be 'page_view'"),
+        ("{lake: {root: elsewhere}}", "tea.yaml: settings.lake: belongs to where and how a run works; expected in conf/<env>.yaml"),
+    ],
+)
+def test_a_wrong_setting_names_the_source(settings, text: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        settings(text)
+
+
+def test_the_settings_of_every_source_that_is_shipped_hold() -> None:
+    for name in config.source_names():
+        assert config.load("test", {"landing.source": name}).landing.source == name
+    assert config.load("test", {"landing.source": "expedia"}).export.test_days == 92

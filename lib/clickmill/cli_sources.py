@@ -37,9 +37,9 @@ def check_source(
     env: job.EnvOption = "local",
 ) -> None:
     """Read a sample of FILE and say what maps, what does not and why; nothing is written."""
-    conf = config.load(env)
-    log.configure(conf.run.log_folder)
     one = config.source(name)
+    conf = config.load(env, job.overrides(name, None, None))
+    log.configure(conf.run.log_folder)
     job.must_be_there(file, env)
     with terminal.progress(), session.started("clickmill sources check") as spark, set_for(spark, ingest.SPARK_CONF):
         report = check.check(spark, one, file, zone=conf.shop.zone)

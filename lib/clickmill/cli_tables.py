@@ -26,12 +26,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 @contextmanager
-def opened(env: str, root: str | None) -> Iterator[tuple[Lake, Ledger, config.Config]]:
+def opened(env: str, root: str | None, source: str | None = None) -> Iterator[tuple[Lake, Ledger, config.Config]]:
     """A lake that is there, its ledger and the config, in a session of their own or the one that is there.
 
     Raises  UsageError where there is no lake: a root that was mistyped would look like a lake in which all is well
     """
-    conf = config.load(env, job.overrides(None, None, root))
+    conf = config.load(env, job.overrides(source, None, root))
     log.configure(conf.run.log_folder)
     near = folders.local(conf.lake.root)
     if near is not None:
@@ -61,9 +61,9 @@ def tables(env: job.EnvOption = "local", lake: job.LakeOption = None) -> None:
 
 
 @job.command
-def status(env: job.EnvOption = "local", lake: job.LakeOption = None, limit: LimitOption = 40) -> None:
+def status(env: job.EnvOption = "local", source: job.SourceOption = None, lake: job.LakeOption = None, limit: LimitOption = 40) -> None:
     """List the days that are stale, and why."""
-    with opened(env, lake) as (_, ledger, conf):
+    with opened(env, lake, source) as (_, ledger, conf):
         found = staleness.stale(river.jobs(), conf, ledger)
         for one in found[:limit]:
             kind = "older" if one.frozen else "stale"

@@ -29,9 +29,10 @@ def train(
     network: Annotated[str, typer.Option(help="Network to train: logistic_regression, wide_deep, deepfm or dcn_v2.")],
     plan: Annotated[bool, typer.Option("--plan", help="Say what memory a rank will take, and train nothing.")] = False,
     env: job.EnvOption = "local",
+    source: job.SourceOption = None,
 ) -> None:
     """Train a click network over an export, or go on where a training was stopped; under horovodrun as one of several ranks."""
-    conf = config.load(env, {})
+    conf = config.load(env, job.overrides(source, None, None))
     task = _task(conf, export.resolve(), _manifest_text(export), network)
     if plan:
         _show_plan(replace(task, ranks=conf.export.ranks))

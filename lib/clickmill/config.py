@@ -18,6 +18,9 @@ from clickmill.contracts.errors import UsageError
 from clickmill.ingest.source import Source, parse
 from clickmill.sections import Sections
 
+OF_THE_PLACE = ("lake", "landing", "releases", "run")
+"""Sections that say where and how a run works, not what comes out."""
+
 
 class Config(Sections):
     """The whole config; `conf/base.yaml` says what each key means."""
@@ -31,7 +34,9 @@ class Config(Sections):
 
 
 def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Merge base.yaml, <env>.yaml and the command line's `overrides` (dotted keys), and validate once.
+    """Merge base.yaml, <env>.yaml, the settings of the source that is named and the command line's `overrides` (dotted keys).
+
+    All is validated once.
 
     Raises  UsageError that names the file or option, the key's full path and what was expected
     """
@@ -41,6 +46,9 @@ def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
         raise UsageError(missing)
     differences = _yaml(f"conf/{env}.yaml", missing=missing)
     _merge(merged, differences, f"conf/{env}.yaml")
+    name = (overrides or {}).get("landing.source", merged["landing"]["source"])
+    if name is not None:
+        _merge(merged, _settings(name), f"{name}.yaml", "settings.")
     root = os.environ.get("CLICKMILL_LAKE")
     if root:
         merged["lake"]["root"] = root
@@ -55,7 +63,16 @@ def load(env: str, overrides: Mapping[str, Any] | None = None) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"conf ({env}): {key}: {first['msg']}") from None
+        raise UsageError(f"conf ({env}{f', {name}.yaml' if name else ''}): {key}: {first['msg']}") from None
+
+
+def _settings(name: str) -> dict[str, dict[str, Any]]:
+    """What the source called `name` sets; it knows its data, and not the place where these are worked on."""
+    found = source(name).settings
+    wrong = sorted(found.keys() & OF_THE_PLACE)
+    if wrong:
+        raise UsageError(f"{name}.yaml: settings.{wrong[0]}: belongs to where and how a run works; expected in conf/<env>.yaml")
+    return found
 
 
 def environments() -> list[str]:

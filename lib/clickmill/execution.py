@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 import clickmill
 from clickmill import attempts, audit, locks, log, releases
 from clickmill.admission import Checked, TableResult, checked
-from clickmill.config import Config
+from clickmill.config import OF_THE_PLACE, Config
 from clickmill.contracts import suite
 from clickmill.contracts.days import Days
 from clickmill.contracts.errors import BadData, ClickmillError, GateRefused, TableHeld, UsageError
@@ -27,7 +27,6 @@ from clickmill.ledger import Ledger, enter, now
 from clickmill.releases import Release, Releases
 
 Progress = Callable[[str], None]
-_OF_THE_PLACE = ("lake", "landing", "releases", "run")  # sections that say where and how a run works, not what comes out
 
 
 @dataclass
@@ -65,7 +64,7 @@ def _publishes(job: Job) -> bool:
 
 def config_hash(job: Job, conf: Config) -> str:
     """Hash of what the job's rows depend on: the sections that it names, else all but those of the place, its tables' columns and rules."""
-    everything = [name for name in type(conf).model_fields if name not in _OF_THE_PLACE]
+    everything = [name for name in type(conf).model_fields if name not in OF_THE_PLACE]
     rules = "".join(table.schema.simpleString() + suite.text(table) for table in job.WRITES)
     return hashlib.md5(f"{conf.hash_of(*getattr(job, 'CONFIG', everything))} {rules}".encode()).hexdigest()[:12]
 

@@ -48,7 +48,7 @@ __all__ = [
 DateOption = Annotated[str, typer.Option("--date", metavar="DAY", help="First (or only) day, YYYY-MM-DD, in the zone of the shop.")]
 ToOption = Annotated[str | None, typer.Option("--to", metavar="DAY", help="Last day, included.")]
 EnvOption = Annotated[str, typer.Option("--env", help="Environment: names conf/<env>.yaml.")]
-SourceOption = Annotated[str | None, typer.Option("--source", help="Source that an ingest job reads.")]
+SourceOption = Annotated[str | None, typer.Option("--source", help="Source that an ingest job reads; its settings hold for any command.")]
 PathOption = Annotated[str | None, typer.Option("--path", help="File, folder or glob that an ingest job reads.")]
 LakeOption = Annotated[str | None, typer.Option("--lake", help="Root of the lake, in place of the config's.")]
 RunIdOption = Annotated[

@@ -55,12 +55,16 @@ def test_online_retail_tells_refunds_reads_customers_without_point_nought_and_ke
     ]
 
 
-def test_expedia_tells_bookings_from_clicks_and_phones_from_desks(ingested) -> None:
+def test_expedia_makes_a_click_of_each_record_and_a_booking_too_of_one_that_led_to_it(ingested) -> None:
     got = ingested("expedia", LINES / "expedia", "2013-07-25", "2013-07-26")
-    assert told(got.rows, "visitor_id", "event_type", "event_at", "item_id", "category", "device") == [
-        ("44735", "purchase", "2013-07-25 17:24:15", "47", "2 > 50 > 1230", "desktop"),
-        ("44735", "click", "2013-07-26 00:00:00", "83", "2 > 50 > 369", "mobile"),
+    assert told(got.rows, "item_pos", "visitor_id", "event_type", "event_at", "item_id", "category", "placement", "device") == [
+        ("1", "44735", "click", "2013-07-25 17:24:15", "47", "2 > 50 > 1230", "hotel", "desktop"),
+        ("2", "44735", "purchase", "2013-07-25 17:24:15", "47", "2 > 50 > 1230", "hotel", "desktop"),
+        ("0", "44735", "click", "2013-07-26 00:00:00", "83", "2 > 50 > 369", "hotel", "mobile"),
     ]
+    click, booking, other = got.column("impression_id")
+    assert click == booking != other, "a booking names its click"
+    assert "cnt" in config.source("expedia").unmapped(["cnt", "channel"]), "it counts clicks that come later"
 
 
 def test_events_jsonl_makes_a_row_an_item_and_turns_away_one_bad_item_only(ingested) -> None:
