@@ -1,6 +1,6 @@
 """models.ctr_scores, models.ctr_models, models.exports, features.ctr_rows -> models.ctr_evaluations, as of the last day.
 
-Models of clicks, and the rate of answers beside them, are judged by the last days of their export, which none of them learnt from.
+Models of clicks, and rates of answers beside them, are judged by the last days of their export, which none of them learnt from.
 """
 
 from clickmill import job

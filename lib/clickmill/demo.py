@@ -20,7 +20,7 @@ from clickmill.ingest import ingest, landings
 from clickmill.inputs import Job
 from clickmill.lake import Lake
 from clickmill.ledger import Ledger
-from clickmill.metrics import evaluation
+from clickmill.metrics import ctr_standing, evaluation
 from clickmill.releases import Releases
 from clickmill.simulate import landing
 
@@ -42,8 +42,9 @@ def main(
 def _demo(source: str, file: str | None) -> None:
     folder = Path("demo") / source
     landed = _landed(source, file, folder)
-    changes = {"lake.root": str(folder / "lake"), **landed.changes}
-    conf = config.load("local", {**changes, "landing.source": landed.source})
+    # Named to every job: the settings of the source hold for all.
+    changes = {"lake.root": str(folder / "lake"), "landing.source": landed.source}
+    conf = config.load("local", changes)
     log.configure(conf.run.log_folder)
     terminal.out.rule("the river")
     terminal.out.print(river.text())
@@ -60,7 +61,7 @@ def _demo(source: str, file: str | None) -> None:
         job.bring(_flow(None), "local", at_once, changes)
         lake = Lake(spark, conf.lake.root)
         if landed.simulates:
-            _show_next_day(Days(days.last, days.last), {**changes, "landing.source": landed.source, "landing.path": landed.path})
+            _show_next_day(Days(days.last, days.last), {**changes, "landing.path": landed.path})
         trains = _trained(lake, days.last, changes)
         _show(lake, folder, days)
         if trains:
@@ -89,7 +90,8 @@ def _trained(lake: Lake, day: date, changes: dict[str, Any]) -> bool:
     if lake.read(EXPORTS).where(F.col("as_of_date") == F.lit(day)).isEmpty():
         terminal.out.print("too few impressions with a label to learn from: no model of clicks is trained")
         return False
-    command = ["./spark-submit.sh", train, "--env", "local", "--date", str(day), "--lake", str(changes["lake.root"])]
+    named = ["--source", changes["landing.source"], "--lake", changes["lake.root"]]
+    command = ["./spark-submit.sh", train, "--env", "local", "--date", str(day), *named]
     terminal.out.print(terminal.styled("bold", " ".join(command)))
     if subprocess.run(command, check=False).returncode:
         raise ClickmillError(f"{train} did not end well")
@@ -116,12 +118,11 @@ def _show_releases(lake: Lake, root: str, day: date, changes: dict[str, Any]) ->
 
 @dataclass(frozen=True)
 class _Landed:
-    """Landing files of a demo: of events, and of the states of items and users where there are any; what its shop does otherwise."""
+    """Landing files of a demo: of events, and of the states of items and users where there are any."""
 
     source: str
     path: str
     states: dict[str, tuple[str, str]] = field(default_factory=dict)
-    changes: dict[str, Any] = field(default_factory=dict)
     simulates: bool = False
 
 
@@ -134,8 +135,7 @@ def _landed(source: str, file: str | None, folder: Path) -> _Landed:
     if source == "completejourney":
         names = {"items": "products.parquet", "users": "demographics.parquet"}
         states = {states: (f"{source}_{states}", _packaged(name)) for states, name in names.items()}
-        # Groceries run out at home: what a household buys next is mostly what it has bought before.
-        return _Landed(source, _packaged("transactions.parquet"), states, {"publish.excludes_bought": False})
+        return _Landed(source, _packaged("transactions.parquet"), states)
     raise UsageError(f"say which file of {source} to run: make demo SOURCE={source} FILE=<file, folder or glob>")
 
 
@@ -185,15 +185,14 @@ def _show_click_models(lake: Lake, day: date) -> None:
     """What each model reached on days that none learnt from, with intervals of 95 %, and what its training took."""
     terminal.out.rule("models of clicks, judged by the days after those that they learnt from")
     of_day = F.col("as_of_date") == F.lit(day)
-    by_model: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in lake.read(CTR_EVALUATIONS).where(of_day & (F.col("slice") == "all")).collect():
-        by_model.setdefault((row.site_id, row.model), {})[row.metric] = row
-    reached = terminal.grid("site", "model", "AUC", "gAUC", "log loss", "less than the base rate's")
-    for (site, model), metrics in sorted(by_model.items()):
-        auc, gauc, loss, gain = (metrics.get(name) for name in ("auc", "gauc", "log_loss", "log_loss_gain_over_base_rate"))
-        ends = [f"{one.value:.4f} ({one.low:.3f} to {one.high:.3f})" if one else "" for one in (auc, gain)]
-        reached.add_row(site, model, ends[0], f"{gauc.value:.3f}" if gauc else "", f"{loss.value:.4f}" if loss else "", ends[1])
+    reached = terminal.grid("site", "model", *ctr_standing.COLUMNS, right=ctr_standing.COLUMNS)
+    found = ctr_standing.standings(lake.read(CTR_EVALUATIONS).where(of_day & (F.col("slice") == "all")).collect())
+    for one in found:
+        for model, metrics in one.models:
+            reached.add_row(one.site_id, model, *ctr_standing.told(metrics))
     terminal.out.print(reached)
+    for one in found:
+        terminal.out.print(one.verdict())
     counted = ("epochs", "steps", "rows/s", "MB sent")
     took = terminal.grid("model", "rows of each rank", *counted, right=counted)
     for row in lake.read(CTR_MODELS).where(of_day).orderBy("model").collect():

@@ -95,6 +95,15 @@ def test_a_model_that_tells_nothing_has_an_area_of_one_half_and_no_gain_over_the
     assert found["log_loss"] == values(told, "base_rate")["log_loss"]
 
 
+def test_a_rate_says_what_the_row_has_and_needs_no_training(spark: SparkSession) -> None:
+    rates = {"item_answer_rate": 0.25, "category_answer_rate": 0.125, "campaign_answer_rate": 0.5}
+    rows = [*impressions({"ann": "+-"}, LEARNT), *impressions({"ann": "+", "bob": "-"}, **rates)]
+    told = by_name(run(spark, rows, scores_of(rows, {"deepfm": [0.5, 0.5]}), ["deepfm"]))
+    for name, rate in {"item_rate": 0.25, "category_rate": 0.125, "campaign_rate": 0.5, "base_rate": 0.5}.items():
+        assert values(told, name)["log_loss"] == pytest.approx(-(math.log(rate) + math.log(1 - rate)) / 2, abs=1e-7), name
+    assert told["item_rate", "shop", "all", "log_loss"].model_run_id != told["campaign_rate", "shop", "all", "log_loss"].model_run_id
+
+
 def test_a_perfect_model_has_an_area_of_one_and_gains_the_whole_loss_of_the_rate(told: Told) -> None:
     found = values(told, "spark_logistic_regression")
     assert (found["auc"], found["gauc"], found["average_precision"]) == (1, 1, 1)

@@ -1,10 +1,10 @@
-"""What models of clicks reached on rows that none of them learnt from, beside a model that knows the rate of answers and nothing else.
+"""What models of clicks reached on rows that none of them learnt from, beside rates of answers, which need no training.
 
-Rows lie in blocks of whole users. A block becomes a state of each slice, whose size does not depend on its rows (15 MB of six models
-and the rate); states add up (ctr.py), and only sums become measures. So a value is the same however users were dealt to blocks.
+Rows lie in blocks of whole users. A block becomes a state of each slice, whose size does not depend on its rows (22 MB of six models
+and four rates); states add up (ctr.py), and only sums become measures. So a value is the same however users were dealt to blocks.
 States travel in pieces, which no batch of rows is too large for; no worker holds more than a block, a piece of each block, or one sum.
 
-Shapes  R rows of a block, M models, the base rate last, L numbers of the state of one
+Shapes  R rows of a block, M models, the rates last, L numbers of the state of one
 """
 
 import hashlib
@@ -32,6 +32,10 @@ from clickmill.metrics.ctr import Flags, Floats, Ints, Rows
 from clickmill.metrics.histogram import Histogram
 
 BASE_RATE = "base_rate"
+RATES = {"item_rate": "item_answer_rate", "category_rate": "category_answer_rate", "campaign_rate": "campaign_answer_rate"}
+"""Models that need no training: a smoothed rate of the 28 days before, as the row that judges has it. Rates of where something was
+shown are none: nobody knows that when scoring."""
+BASELINES = (*RATES, BASE_RATE)
 REFERENCES = (BASE_RATE, "spark_logistic_regression")
 """The models that others must beat to be worth their trouble."""
 DRAWS, SEED = 100, 20240501
@@ -51,16 +55,17 @@ class Trial:
     """Models that learnt from one export, and are judged by its last days.
 
     export  its row of models.exports
-    models  model_run_id, model and params of each, in the order of `said`; the base rate comes after them
+    models  model_run_id, model and params of each, in the order of `said`; BASELINES come after them
     """
 
     export: Row
     models: tuple[Row, ...]
 
     @property
-    def base(self) -> Row:
-        run_id = hashlib.sha256(f"{self.export.export_id} {BASE_RATE}".encode()).hexdigest()[:16]
-        return Row(model_run_id=run_id, model=BASE_RATE, params="{}")
+    def judged(self) -> tuple[Row, ...]:
+        """All that are judged: the models, then the baselines."""
+        run_ids = {name: hashlib.sha256(f"{self.export.export_id} {name}".encode()).hexdigest()[:16] for name in BASELINES}
+        return (*self.models, *(Row(model_run_id=run_id, model=name, params="{}") for name, run_id in run_ids.items()))
 
 
 def trial(exports: DataFrame, models: DataFrame) -> Trial | None:
@@ -85,7 +90,7 @@ def labelled(export: Row, split: str) -> Column:
 
 
 def evaluated(rows: DataFrame, scores: DataFrame, of: Trial | None, keep: Callable[[DataFrame], DataFrame]) -> DataFrame:
-    """Judge the models of a trial, and the base rate, by the rows of its last days.
+    """Judge the models of a trial, and the baselines, by the rows of its last days.
 
     Grain   one row per (model, site, slice, metric), as in models.ctr_evaluations; none without a trial
     Needs   rows: features.ctr_rows of the days of the export, with row_id, its place in the order of the export; models.ctr_scores of
@@ -117,13 +122,15 @@ def judged(rows: DataFrame, scores: DataFrame, of: Trial) -> DataFrame:
     """Put what every model said beside each row that judges.
 
     Grain   one row per row_id of either: site_id, user (a hash; who has no name is alone), is_known (whether the user did anything in
-            the 90 days before), answered: null of a score without a row; said and times (by model: the probability, and
-            how often there is one): null of a row without any score
+            the 90 days before), answered, rates (the RATES of the row): null of a score without a row; said and times
+            (by model: the probability, and how often there is one): null of a row without any score
     Needs   rows: features.ctr_rows with row_id; models.ctr_scores of the day
     """
     user = F.when(F.col("user_id").isNotNull(), hash_of(F.col(name) for name in USER)).otherwise(F.xxhash64(F.lit("nobody"), "row_id"))
     is_known = F.col("user_since_any_s").isNotNull()
-    mine = rows.where(labelled(of.export, "test")).select("row_id", "site_id", user.alias("user"), is_known.alias("is_known"), "answered")
+    mine = rows.where(labelled(of.export, "test")).select(
+        "row_id", "site_id", user.alias("user"), is_known.alias("is_known"), "answered", F.array(*RATES.values()).alias("rates")
+    )
     by_model = [F.col("model_run_id") == one.model_run_id for one in of.models]
     said = F.array(*(F.max(F.when(is_one, F.col("probability"))) for is_one in by_model))
     times = F.array(*(F.count_if(is_one).cast("int") for is_one in by_model))
@@ -149,10 +156,10 @@ def _rows_by_site(both: DataFrame, of: Trial) -> dict[str, int]:
 
 
 def _evaluations(both: DataFrame, rates: Mapping[str | None, float], rows: Mapping[str, int], of: Trial) -> DataFrame:
-    models = [(one.model_run_id, one.model, one.params) for one in (*of.models, of.base)]
+    models = [(one.model_run_id, one.model, one.params) for one in of.judged]
     blocks = F.create_map(*(F.lit(of_site) for site, count in rows.items() for of_site in (site, count // ROWS_A_BLOCK + 1)))
     block = F.pmod("user", blocks[F.col("site_id")]).alias("block")
-    by_block = both.select("site_id", "user", "is_known", "answered", "said", block).groupBy("site_id", "block")
+    by_block = both.select("site_id", "user", "is_known", "answered", "said", "rates", block).groupBy("site_id", "block")
     states = by_block.applyInArrow(lambda block: _states(block, rates), _STATE)
     summed = states.groupBy("site_id", "slice", "piece").applyInArrow(_added, _STATE)
     measured = summed.groupBy("site_id", "slice").applyInArrow(lambda pieces: _measured(pieces, models), _MEASURED)
@@ -164,8 +171,8 @@ def _states(block: pa.Table, rates: Mapping[str | None, float]) -> pa.Table:
     """The states of the slices of a block, in pieces."""
     site, count = block["site_id"][0].as_py(), block.num_rows
     user, answered, is_known = (block[name].to_numpy() for name in ("user", "answered", "is_known"))
-    by_row = pc.list_flatten(block["said"]).to_numpy().reshape(count, -1)
-    said = np.column_stack([by_row, np.full(count, rates.get(site, rates[None]))])
+    by_row = [pc.list_flatten(block[name]).to_numpy().reshape(count, -1) for name in ("said", "rates")]
+    said = np.column_stack([*by_row, np.full(count, rates.get(site, rates[None]))])
     slices: dict[str, Flags] = {"all": np.ones(count, bool), "known": is_known, "new": ~is_known}
     cut = []
     for name, mine in slices.items():
@@ -229,11 +236,11 @@ def counts(evaluations: DataFrame, scores: DataFrame, of: Trial | None) -> dict[
     """
     whole = evaluations.where("slice = 'all' and metric = 'log_loss'").groupBy("model_run_id")
     told = whole.agg(F.sum("row_count").alias("rows"), F.sum("user_count").alias("users")).collect()
-    expected = set() if of is None else {one.model_run_id for one in (*of.models, of.base)}
+    expected = set() if of is None else {one.model_run_id for one in of.judged}
     rows, users = (of.export.test_count, told[0].users) if of is not None and told else (0, 0)
     if {one.model_run_id for one in told} != expected or any((one.rows, one.users) != (rows, users) for one in told):
         raise BadData(f"{CTR_EVALUATIONS.name}: {len(expected)} models were to be judged by {rows} rows each: {sorted(map(tuple, told))}")
-    there, judge = scores.where("split = 'test'").count(), rows * max(len(told) - 1, 0)
+    there, judge = scores.where("split = 'test'").count(), rows * max(len(told) - len(BASELINES), 0)
     if there != judge:
         raise BadData(f"{CTR_SCORES.name}: {there} scores of rows that judge, but {judge} of these are of a model of the day")
     return {"models judged": len(told), "rows that judge": rows, "users that judge": users}
