@@ -20,7 +20,7 @@ demo: setup ## the whole river on a simulated shop; or SOURCE=completejourney; o
 test: setup ## all tests, in two processes; or ARGS='<options and files for pytest>'
 	@$(IN_ENV) .venv/bin/python -m pytest $(or $(ARGS),-n 2 --dist loadscope --no-loadscope-reorder)
 
-bench: setup ## speed and growth of cleaning and of every job, memory, features of time, the training feed, ranks, networks, the gate, races, truth found at a million events; with GOWALLA=<folder> recommenders too; rewrites benchmarks/RESULTS.md
+bench: setup ## speed and growth of cleaning and of every job, memory, features of time, the training feed, ranks, networks, the gate, races, truth found at a million events; with GOWALLA=<folder> recommenders and with EXPEDIA=<file> models of bookings too; rewrites benchmarks/RESULTS.md
 	@$(IN_ENV) .venv/bin/python -m benchmarks.cleaning
 	@$(IN_ENV) .venv/bin/python -m benchmarks.growth
 	@$(IN_ENV) .venv/bin/python -m benchmarks.stages
@@ -36,6 +36,7 @@ bench: setup ## speed and growth of cleaning and of every job, memory, features 
 	@$(IN_ENV) .venv/bin/python -m benchmarks.start
 	@$(IN_ENV) .venv/bin/python -m benchmarks.truth
 	@$(if $(GOWALLA),$(IN_ENV) .venv/bin/python -m benchmarks.gowalla '$(GOWALLA)',echo 'benchmarks.gowalla was left out: give its folder by GOWALLA=')
+	@$(if $(EXPEDIA),$(IN_ENV) .venv/bin/python -m benchmarks.expedia '$(EXPEDIA)',echo 'benchmarks.expedia was left out: give its file by EXPEDIA=')
 
 lint: setup ## ruff, format, types, and the direction of imports
 	@.venv/bin/ruff check .

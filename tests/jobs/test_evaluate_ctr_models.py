@@ -49,9 +49,9 @@ def test_scores_find_their_impressions_and_all_is_counted(spark: SparkSession, s
         "auc": 1,
         "predicted_to_observed": 1,
     }
-    assert JOB.check(written, shop) == {"models judged": 2, "rows that judge": 4, "users that judge": 2}
+    assert JOB.check(written, shop) == {"models judged": 5, "rows that judge": 4, "users that judge": 2}
     short = {CTR_EVALUATIONS: written[CTR_EVALUATIONS].where("model != 'deepfm'")}
-    with pytest.raises(BadData, match="2 models were to be judged by 4 rows each"):
+    with pytest.raises(BadData, match="5 models were to be judged by 4 rows each"):
         JOB.check(short, shop)
     stray = frame(spark, CTR_SCORES, [{**shop[CTR_SCORES].collect()[0].asDict(), "model_run_id": run_id("gone")}])
     shop[CTR_SCORES] = shop[CTR_SCORES].unionByName(stray)
