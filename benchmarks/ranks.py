@@ -25,6 +25,7 @@ PARAMS = Params(
     batch_rows=feed.BATCH_ROWS,
     learning_rate=0.001,
     table_learning_rate=0.02,
+    weight_decay=0.0,
     neutral_share=0.0,
     checkpoint_steps=10**9,
     seed=1,

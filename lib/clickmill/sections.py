@@ -203,6 +203,7 @@ class Networks(_Section):
     batch_rows: Count
     learning_rate: Annotated[float, Field(gt=0)]
     table_learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
     neutral_share: Annotated[float, Field(ge=0, le=1)]
     checkpoint_steps: Count
     start_timeout_s: Count

@@ -31,6 +31,7 @@ PARAMS = Params(
     batch_rows=8192,
     learning_rate=0.001,
     table_learning_rate=0.02,
+    weight_decay=0.0,
     neutral_share=0.1,
     checkpoint_steps=10**9,
     seed=1,

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from clickmill.models.ctr.networks import NETWORKS
+from clickmill.models.ctr.optimiser import Optimiser
 from clickmill.models.ctr.step import apply, logits_of, sums_of
 from models.ctr.clicks import batch, trainee
 
@@ -19,6 +20,18 @@ def test_adam_does_what_its_paper_says() -> None:
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
         value -= 0.1 * (mean / (1 - 0.9**step)) / (math.sqrt(square / (1 - 0.999**step)) + 1e-8)
         assert network.output.weight[0, 0].item() == pytest.approx(value, abs=1e-6)
+
+
+def test_matrices_lose_a_share_at_each_step_and_biases_and_the_table_do_not() -> None:
+    network, table, _ = trainee("wide_deep")
+    optimiser = Optimiser(network, table, learning_rate=0.1, table_learning_rate=1.0, weight_decay=2.0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(1.0)
+    rows = table.weights.clone()
+    optimiser.update(torch.tensor([0]), torch.zeros(1, rows.shape[1]), torch.zeros_like(optimiser.state()["network.parameters"]))
+    assert all(torch.allclose(one, torch.tensor(0.8 if one.dim() > 1 else 1.0)) for one in network.parameters())
+    assert torch.equal(table.weights, rows)
 
 
 def test_parameters_are_one_vector_in_their_order() -> None:

@@ -35,6 +35,7 @@ PARAMS = Params(
     batch_rows=64,
     learning_rate=0.005,
     table_learning_rate=0.2,
+    weight_decay=0.0,
     neutral_share=0.1,
     checkpoint_steps=10,
     seed=3,

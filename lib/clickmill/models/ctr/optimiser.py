@@ -21,23 +21,32 @@ class Optimiser:
     """What changes a network and its table.
 
     Adam: Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015, algorithm 1, with the decay rates proposed there.
-    Written out, as torch's own loads a compiler for three seconds.
+    Written out, as torch's own loads a compiler for three seconds. Its matrices lose weight_decay x learning_rate of what they hold at
+    each step, apart from the gradient (Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019, algorithm 2); biases
+    and the table do not: the rows of rare values move little as it is.
 
     Needs   a network that is on its device already, and is moved no more
     """
 
-    def __init__(self, network: Network, table: FusedTable, *, learning_rate: float, table_learning_rate: float) -> None:
+    def __init__(
+        self, network: Network, table: FusedTable, *, learning_rate: float, table_learning_rate: float, weight_decay: float = 0.0
+    ) -> None:
         self.table, self._learning_rate, self._table_learning_rate = table, learning_rate, table_learning_rate
+        self._kept_share = 1 - learning_rate * weight_decay
         self._parameters = parameters_to_vector(network.parameters()).detach()  # [P]
         vector_to_parameters(self._parameters, network.parameters())
         self._means, self._squares = torch.zeros_like(self._parameters), torch.zeros_like(self._parameters)  # [P]
         self._steps = torch.zeros((), dtype=torch.int64)
+        self._matrices = [one.detach() for one in network.parameters() if one.dim() > 1]
 
     def update(self, rows: Tensor, row_gradients: Tensor, gradient: Tensor) -> None:
         """Take one step. Shapes  rows (U,) int64, each once; row_gradients (U, C); gradient (P,) of the network"""
         self.table.update(rows, row_gradients, self._table_learning_rate)
         self._steps += 1
         steps = int(self._steps)
+        if self._kept_share < 1:
+            for matrix in self._matrices:
+                matrix.mul_(self._kept_share)
         self._means.lerp_(gradient, 1 - _DECAY)
         self._squares.mul_(_DECAY_OF_SQUARES).addcmul_(gradient, gradient, value=1 - _DECAY_OF_SQUARES)
         root = (self._squares / (1 - _DECAY_OF_SQUARES**steps)).sqrt_().add_(_SMALLEST_ROOT)  # [P]

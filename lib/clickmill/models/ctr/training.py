@@ -44,6 +44,7 @@ class Params:
     batch_rows: int
     learning_rate: float
     table_learning_rate: float
+    weight_decay: float
     neutral_share: float
     checkpoint_steps: int
     seed: int
@@ -112,7 +113,7 @@ class Training:
         self.spec = spec_of(self._manifest)
         self.network = params.built(self.spec, self._manifest.answer_rate).to(self._device)
         self.table = FusedTable(self.spec, self.network.parts, seed=params.seed, device=str(self._device))
-        rates = {"learning_rate": params.learning_rate, "table_learning_rate": params.table_learning_rate}
+        rates = {name: getattr(params, name) for name in ("learning_rate", "table_learning_rate", "weight_decay")}
         self.optimiser = Optimiser(self.network, self.table, **rates)
         self._folder = f"{task.root_url}/{task.path}"
         self.checkpoints = Checkpoints(self._folder, task.run_id)
