@@ -31,8 +31,9 @@ CORES = 2
 _FILES = 4  # of the smaller day, and partitions of its shuffles: a file is a task, and a day of one file would keep one core busy
 _OF_ONE_DAY = 0.915  # of the events that a simulated shop is asked for so many come of a single day: what runs past midnight is cut off
 _MOST_TIME = 10.5
-# Nothing of theirs is in these days: there are no users' states, and no days before, by whose lists a model could be judged.
-LEFT_OUT = ("clean_users", "evaluate_models")
+# Nothing of theirs is in these days: there are no users' states, no days before, by whose lists a model could be judged, and no days
+# after, on which the labels of impressions are final.
+LEFT_OUT = ("clean_users", "evaluate_models", "export_ctr_rows", "train_ctr_models", "evaluate_ctr_models")
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,8 @@ def _notes(made: Made, small: Shop, large: Shop, rounds: int) -> list[str]:
         f" {rows[CANDIDATES.name]:,} candidates; the shop has {rows[ITEMS.name]:,} items at either size. Models, candidates and lists are"
         " made of a window of this one day: they grow with the users and interactions of their window, not with the events of a day.",
         "evaluate_models ran, and is not told: it judges lists by the days after them, and of one day there are none. So popular items are"
-        " published: lists that are all alike, and take next to no space. clean_users had no input.",
+        " published: lists that are all alike, and take next to no space. clean_users had no input; no label of an impression is final on its"
+        " own day, so there was nothing to export and train on: benchmarks.training measures that.",
     ]
 
 
