@@ -170,8 +170,8 @@ def _notes(made: Made, small: Shop, large: Shop, rounds: int) -> list[str]:
         f" {rows[CANDIDATES.name]:,} candidates; the shop has {rows[ITEMS.name]:,} items at either size. Models, candidates and lists are"
         " made of a window of this one day: they grow with the users and interactions of their window, not with the events of a day.",
         "evaluate_models ran, and is not told: it judges lists by the days after them, and of one day there are none. So popular items are"
-        " published: lists that are all alike, and take next to no space. clean_users had no input; no label of an impression is final on its"
-        " own day, so there was nothing to export and train on: benchmarks.training measures that.",
+        " published: lists that are all alike, and take next to no space. clean_users had no input. No label of an impression is final on"
+        " its own day, so there was nothing to export and to train on: benchmarks.training measures that.",
     ]
 
 
