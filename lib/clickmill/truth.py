@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -11,7 +12,7 @@ from clickmill.contracts.events import USER
 from clickmill.contracts.tables import BOTS, CTR_EVALUATIONS, CTR_ROWS, EVALUATIONS, EVENTS, EXPORTS, INTERACTIONS, RAW_EVENTS, REJECTS
 from clickmill.lake import Lake
 from clickmill.metrics import ctr_evaluation, evaluation, ranking
-from clickmill.metrics.ctr import Losses, Rows, gap_closed
+from clickmill.metrics.ctr import CLOSEST, Losses, gap_closed
 from clickmill.models import splits
 from clickmill.publish import recommendations as lists
 from clickmill.simulate import found
@@ -60,19 +61,18 @@ def clicks(chances: DataFrame, rows: DataFrame, evaluations: DataFrame, exports:
     models = by_loss.orderBy("model", "model_run_id").collect()
     if export is None or not models:
         return []
-    told = (
-        rows.where(ctr_evaluation.labelled(export, "test"))
-        .join(chances, on="event_id", how="inner")
-        .select("chance", "answered")
-        .toPandas()
-    )
-    judged_by = {one.row_count for one in models}
-    if judged_by != {len(told)}:
-        raise BadData(f"{CTR_EVALUATIONS.name}: models were judged by {sorted(judged_by)} impressions, {len(told)} have a true chance")
-    true = Losses.of(Rows.of(told["chance"], told["answered"])).measures()
+    told = rows.where(ctr_evaluation.labelled(export, "test")).join(chances, on="event_id", how="inner")
+    chance, answer = F.greatest(F.least("chance", F.lit(1 - CLOSEST)), F.lit(CLOSEST)), F.col("answered").cast("int")
+    loss = -F.ln(F.when(F.col("answered"), chance).otherwise(1 - chance))
+    sums = told.agg(F.count("*"), F.count("*"), F.sum(answer), F.sum("chance"), F.sum(loss)).first()
+    assert sums is not None
+    count, judged_by = sums[0], {one.row_count for one in models}
+    if judged_by != {count}:
+        raise BadData(f"{CTR_EVALUATIONS.name}: models were judged by {sorted(judged_by)} impressions, {count} have a true chance")
+    true = Losses(np.array(sums, float)).measures()
     closed = [(one.model, gap_closed(true["base_log_loss"], one.value, true["log_loss"])) for one in models]
     what = "log loss of clicks by {}, of the way from the rate of answers to the true chances"
-    return [Finding(what.format(model), share, len(told)) for model, share in closed if share is not None]
+    return [Finding(what.format(model), share, count) for model, share in closed if share is not None]
 
 
 def _tastes(told: DataFrame, interactions: DataFrame, evaluations: DataFrame, truth: str, conf: Config, last: date) -> list[Finding]:
