@@ -185,13 +185,13 @@ def _show_click_models(lake: Lake, day: date) -> None:
     """What each model reached on days that none learnt from, with intervals of 95 %, and what its training took."""
     terminal.out.rule("models of clicks, judged by the days after those that they learnt from")
     of_day = F.col("as_of_date") == F.lit(day)
-    reached = terminal.grid("site", "model", *ctr_standing.COLUMNS, right=ctr_standing.COLUMNS)
-    found = ctr_standing.standings(lake.read(CTR_EVALUATIONS).where(of_day & (F.col("slice") == "all")).collect())
-    for one in found:
+    for one in ctr_standing.standings(lake.read(CTR_EVALUATIONS).where(of_day & (F.col("slice") == "all")).collect()):
+        reached = terminal.grid("model", *ctr_standing.COLUMNS, right=ctr_standing.COLUMNS)
         for model, metrics in one.models:
-            reached.add_row(one.site_id, model, *ctr_standing.told(metrics))
-    terminal.out.print(reached)
-    for one in found:
+            # A terminal has 80 columns: intervals stand below their values, without the 0 before the point.
+            cells = ctr_standing.told(metrics, "{0.value:.4f}\n{0.low:.4f}–{0.high:.4f}")
+            reached.add_row(model, *(cell.replace("0.", ".") for cell in cells))
+        terminal.out.print(reached)
         terminal.out.print(one.verdict())
     counted = ("epochs", "steps", "rows/s", "MB sent")
     took = terminal.grid("model", "rows of each rank", *counted, right=counted)
@@ -200,6 +200,8 @@ def _show_click_models(lake: Lake, day: date) -> None:
         numbers = (f"{row.step_count:,}", f"{sum(rows) / max(row.train_s, 1e-9):,.0f}", f"{row.sent_bytes / 1e6:,.1f}")
         took.add_row(row.model, " + ".join(f"{one:,}" for one in rows), f"{row.epoch_count}", *numbers)
     terminal.out.print(took)
+    for export in lake.read(EXPORTS).where(of_day).collect():
+        terminal.out.print(f"in each epoch each was fed the {export.train_count:,} rows of the manifest, each once")
 
 
 def _show_truth(lake: Lake, folder: str, conf: config.Config, days: Days) -> None:

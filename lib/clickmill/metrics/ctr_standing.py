@@ -13,8 +13,8 @@ SIMPLE = (*BASELINES, LINEAR, "logistic_regression")
 
 _METRICS = {
     "log loss": "log_loss",
-    "less than the base rate": f"log_loss_gain_over_{BASE_RATE}",
-    "less than Spark's logistic regression": f"log_loss_gain_over_{LINEAR}",
+    "less than base_rate": f"log_loss_gain_over_{BASE_RATE}",
+    "less than Spark's linear": f"log_loss_gain_over_{LINEAR}",
     "AUC": "auc",
     "gAUC": "gauc",
 }
@@ -62,7 +62,7 @@ def standings(evaluations: Iterable[Row]) -> list[Standing]:
     ]
 
 
-def told(metrics: Mapping[str, Row]) -> list[str]:
+def told(metrics: Mapping[str, Row], cell: str = "{0.value:.4f} ({0.low:.4f} to {0.high:.4f})") -> list[str]:
     """The cells of a model under COLUMNS, with intervals of 95 % by user; empty where there is no value."""
     rows = [metrics.get(name) for name in _METRICS.values()]
-    return ["" if row is None else f"{row.value:.4f} ({row.low:.4f} to {row.high:.4f})" for row in rows]
+    return ["" if row is None else cell.format(row) for row in rows]
