@@ -60,8 +60,8 @@ def main(rows: int = 1_000_000, rounds: int = 2) -> None:
         f" {disk[TIMES[-1]]:.0f} bytes a row on disk, in groups of at most {feed.GROUP_ROWS:,}; batches of {feed.BATCH_ROWS:,}; rounds:"
         f" {rounds}. Training is one epoch of DCN V2 with 2 cross layers and hidden layers of 128 and 64, and what comes after it:"
         " checkpoints, and scores of a few rows.",
-        "MB are what the process grew by, at most, after it had loaded its program and trained a few rows; its heap gives back what is"
-        " freed. Reckoned by `clickmill train --plan`.",
+        "MB are what the process grew by, at most, after it had loaded its program and trained a few rows, of which its heap kept some"
+        " room. Reckoned by `clickmill train --plan`.",
     ]
     results.write(
         f"Feeding and training, {rows:,} rows to ten times as many",
@@ -88,10 +88,11 @@ def _row(what: str, times: int, rows: int, found: list[dict[str, float]]) -> lis
 def _measured(what: str, text: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "manifest").write_text(text)
-        heap = {"MALLOC_MMAP_THRESHOLD_": "65536", "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "benchmarks.training", what, folder]
         told: dict[str, float] = json.loads(
-            subprocess.run(command, env={**os.environ, **heap}, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+            subprocess.run(
+                command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, text=True
+            ).stdout.splitlines()[-1]
         )
     return told
 

@@ -189,7 +189,7 @@ def _show_click_models(lake: Lake, day: date) -> None:
         reached = terminal.grid("model", *ctr_standing.COLUMNS, right=ctr_standing.COLUMNS)
         for model, metrics in one.models:
             # A terminal has 80 columns: intervals stand below their values, without the 0 before the point.
-            cells = ctr_standing.told(metrics, "{0.value:.4f}\n{0.low:.4f}–{0.high:.4f}")
+            cells = ctr_standing.told(metrics, "{0.value:.4f}\n{0.low:.4f} to {0.high:.4f}")
             reached.add_row(model, *(cell.replace("0.", ".") for cell in cells))
         terminal.out.print(reached)
         terminal.out.print(one.verdict())

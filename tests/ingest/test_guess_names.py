@@ -76,4 +76,4 @@ def test_literals_without_an_event_type_are_answered_where_they_are_asked(draft)
         "# ? event_types.map: kaufen", "  kaufen: purchase"
     )
     found = source(type(made)(text, (), None))
-    assert found.event_types is not None and found.event_types.map == {"ansehen": "item_view", "kaufen": "purchase"}
+    assert found.event_types is not None and found.event_types.map == {"ansehen": ("item_view",), "kaufen": ("purchase",)}
