@@ -105,6 +105,7 @@ def _install() -> None:
     folder = cache / "rivals" / "tempo"
     if not folder.exists():
         uv = [str(cache / "boot" / "bin" / "uv"), "pip", "install", "-q", "--python", sys.executable]
+        subprocess.run([*uv, "--target", str(folder), "ipython==8.37.0"], check=True)  # which it imports, and does not say so
         subprocess.run([*uv, "--target", str(folder), "--no-deps", "dbl-tempo==0.1.30"], check=True)
     if str(folder) not in sys.path:
         sys.path.append(str(folder))

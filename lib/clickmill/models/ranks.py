@@ -23,9 +23,10 @@ from clickmill.contracts.errors import ClickmillError, UsageError
 Result = TypeVar("Result")
 
 OF_A_RANK = {
-    # Ranks that share a machine would take all its cores each; a step has two messages, which wait for no others.
+    # Ranks that share a machine would take all its cores each.
     "OMP_NUM_THREADS": "1",
-    "HOROVOD_CYCLE_TIME": "1",
+    # Milliseconds after which ranks look again for messages: a step has one moment for them, and to look takes time from computing.
+    "HOROVOD_CYCLE_TIME": "5",
     # What a step frees is kept for the next one: to get it anew from the system takes as long as the messages do.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**33),
@@ -52,8 +53,11 @@ class Ranks(Protocol):
         """The sum over ranks, the same to the bit on each. Shapes any, the same on every rank"""
         ...
 
-    def gathered(self, rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
-        """The rows of all ranks, those of the first rank first; a row may come several times. Shapes  (U,), (U, C)"""
+    def exchanged(self, rows: Tensor, gradients: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The rows of all ranks, those of the first rank first, of which one may come several times; and a sum as added() gives it.
+
+        Shapes  rows (U,), gradients (U, C), values any
+        """
         ...
 
 
@@ -66,8 +70,8 @@ class Alone:
     def added(self, values: Tensor) -> Tensor:
         return values
 
-    def gathered(self, rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
-        return rows, gradients
+    def exchanged(self, rows: Tensor, gradients: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return rows, gradients, values
 
 
 class Together:
@@ -78,14 +82,20 @@ class Together:
         self.rank, self.count = int(hvd.rank()), int(hvd.size())
 
     def added(self, values: Tensor) -> Tensor:
-        self.sent_bytes += values.numel() * values.element_size()
-        total: Tensor = self._hvd.allreduce(values, op=self._hvd.Sum, name=f"added {tuple(values.shape)} {values.dtype}")
+        total: Tensor = self._hvd.synchronize(self._adding(values))
         return total
 
-    def gathered(self, rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+    def exchanged(self, rows: Tensor, gradients: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         message = packed(rows, gradients)
         self.sent_bytes += message.numel()
-        return unpacked(self._hvd.allgather(message, name=f"gathered {message.shape[1]}"))
+        adding = self._adding(values)  # both are under way at once, and ranks agree on them in one turn
+        told = unpacked(self._hvd.allgather(message, name=f"gathered {message.shape[1]}"))
+        total: Tensor = self._hvd.synchronize(adding)
+        return *told, total
+
+    def _adding(self, values: Tensor) -> Any:
+        self.sent_bytes += values.numel() * values.element_size()
+        return self._hvd.allreduce_async(values, op=self._hvd.Sum, name=f"added {tuple(values.shape)} {values.dtype}")
 
 
 def packed(rows: Tensor, gradients: Tensor) -> Tensor:

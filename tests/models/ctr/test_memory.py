@@ -58,9 +58,9 @@ class Doubled(Alone):
     def added(self, values: Tensor) -> Tensor:
         return 2 * values
 
-    def gathered(self, rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+    def exchanged(self, rows: Tensor, gradients: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         mine, other = packed(rows, gradients), packed((rows + self._row_count // 2) % self._row_count, gradients)
-        return unpacked(torch.cat([mine, other]))
+        return *unpacked(torch.cat([mine, other])), self.added(values)
 
 
 def export(folder: Path, shape: Mapping[str, Any]) -> Manifest:

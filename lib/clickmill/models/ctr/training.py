@@ -242,8 +242,8 @@ def combined(sums: Sums, ranks: Ranks) -> Sums:
     """What all ranks found together, by two messages of each; the same to the bit on every rank."""
     if ranks.count == 1:
         return sums
-    rows, gradients = rows_and_gradients(*ranks.gathered(sums.rows, sums.row_gradients))
-    return Sums(rows, gradients, ranks.added(sums.flat))
+    rows, gradients, flat = ranks.exchanged(sums.rows, sums.row_gradients, sums.flat)
+    return Sums(*rows_and_gradients(rows, gradients), flat)
 
 
 def spec_of(told: Manifest) -> InputSpec:
