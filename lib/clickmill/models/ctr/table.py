@@ -19,6 +19,7 @@ from clickmill.models.ctr.inputs import InputSpec
 INITIAL_DEVIATION = 0.01
 """Standard deviation of what a row holds before it has learned anything; the rows of unknown values are no exception."""
 
+_DRAWN_ROWS = 2**20  # rows that are drawn at once: of a table that fills a GPU its machine need not hold all
 _SMALLEST_ROOT = 1e-8  # a row whose gradients have all been zero is not divided by zero
 
 
@@ -30,9 +31,10 @@ class FusedTable:
 
     def __init__(self, spec: InputSpec, parts: Sequence[int], *, seed: int, device: str = "cpu") -> None:
         self.spec, self.parts = spec, list(parts)
-        draw = torch.Generator().manual_seed(seed)
-        drawn = torch.empty(spec.row_count, sum(parts)).normal_(0, INITIAL_DEVIATION, generator=draw)  # [R, C]
-        self.weights = drawn.to(device)
+        draw, columns = torch.Generator().manual_seed(seed), sum(parts)
+        self.weights = torch.empty(spec.row_count, columns, device=device)  # [R, C]
+        for some in self.weights.split(_DRAWN_ROWS):  # drawn on the processor, by a generator that is the same everywhere
+            some.copy_(torch.empty(len(some), columns).normal_(0, INITIAL_DEVIATION, generator=draw))
         self.squares = torch.zeros(spec.row_count, len(parts), device=device)  # [R, P]
         self._sizes = torch.tensor(spec.sizes, dtype=torch.int32, device=device)  # [F]
         self._offsets = torch.tensor(spec.row_offsets, dtype=torch.int32, device=device)  # [F]
