@@ -33,7 +33,7 @@ class FusedTable:
         self.spec, self.parts = spec, list(parts)
         draw, columns = torch.Generator().manual_seed(seed), sum(parts)
         self.weights = torch.empty(spec.row_count, columns, device=device)  # [R, C]
-        for some in self.weights.split(_DRAWN_ROWS):  # drawn on the processor, by a generator that is the same everywhere
+        for some in torch.split(self.weights, _DRAWN_ROWS):  # drawn on the processor, by a generator that is the same everywhere
             some.copy_(torch.empty(len(some), columns).normal_(0, INITIAL_DEVIATION, generator=draw))
         self.squares = torch.zeros(spec.row_count, len(parts), device=device)  # [R, P]
         self._sizes = torch.tensor(spec.sizes, dtype=torch.int32, device=device)  # [F]
