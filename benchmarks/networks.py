@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from benchmarks import results
 
@@ -125,11 +126,7 @@ def learn(told: dict[str, Any]) -> dict[str, float]:
         elif number >= count:
             scores.append(one.score(one.batch(batch)) if one else chance)
             answers.append(batch[2])
-    score, answered = np.concatenate(scores), np.concatenate(answers) > 0
-    rank = np.empty(len(score))
-    rank[score.argsort(kind="stable")] = np.arange(1, len(score) + 1)
-    wins = rank[answered].sum() - answered.sum() * (answered.sum() + 1) / 2
-    return {"area": float(wins / answered.sum() / (~answered).sum())}
+    return {"area": float(roc_auc_score(np.concatenate(answers), np.concatenate(scores)))}
 
 
 def _trainee(told: dict[str, Any]) -> Trainee:

@@ -1,6 +1,7 @@
 """The main job on one file, from landing to recommendations, and what came of it."""
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -190,7 +191,7 @@ def _show_click_models(lake: Lake, day: date) -> None:
         for model, metrics in one.models:
             # A terminal has 80 columns: intervals stand below their values, without the 0 before the point.
             cells = ctr_standing.told(metrics, "{0.value:.4f}\n{0.low:.4f} to {0.high:.4f}")
-            reached.add_row(model, *(cell.replace("0.", ".") for cell in cells))
+            reached.add_row(model, *(re.sub(r"\b0\.", ".", cell) for cell in cells))
         terminal.out.print(reached)
         terminal.out.print(one.verdict())
     counted = ("epochs", "steps", "rows/s", "MB sent")

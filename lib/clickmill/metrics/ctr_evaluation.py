@@ -36,7 +36,8 @@ RATES = {"item_rate": "item_answer_rate", "category_rate": "category_answer_rate
 """Models that need no training: a smoothed rate of the 28 days before, as the row that judges has it. Rates of where something was
 shown are none: nobody knows that when scoring."""
 BASELINES = (*RATES, BASE_RATE)
-REFERENCES = (BASE_RATE, "spark_logistic_regression")
+LINEAR = "spark_logistic_regression"
+REFERENCES = (BASE_RATE, LINEAR)
 """The models that others must beat to be worth their trouble."""
 DRAWS, SEED = 100, 20240501
 ROWS_A_BLOCK = 1_000_000

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from pyspark.sql import Row
 
-from clickmill.metrics.ctr_evaluation import BASE_RATE, BASELINES
+from clickmill.metrics.ctr_evaluation import BASE_RATE, BASELINES, LINEAR
 
-LINEAR = "spark_logistic_regression"
 SIMPLE = (*BASELINES, LINEAR, "logistic_regression")
 """What a model with products of fields, layers or trees has to beat."""
 
@@ -27,10 +26,6 @@ class Standing:
 
     site_id: str
     models: tuple[tuple[str, Mapping[str, Row]], ...]
-
-    @property
-    def best(self) -> str:
-        return self.models[0][0]
 
     def verdict(self) -> str:
         """Which model is the best, and whether a simple one does as well."""

@@ -122,6 +122,13 @@ def test_a_training_takes_the_memory_that_was_reckoned_within_a_twentieth(found:
     assert reckoned == pytest.approx(took, rel=0.05)
 
 
+def test_a_network_without_hidden_layers_is_reckoned_too(tmp_path: Path) -> None:
+    told = exports.export(tmp_path / "export", [32] * 4).text()
+    without, with_one = (planned(Task("file:///export", told, "file:///", 1, replace(PARAMS, hidden=hidden))) for hidden in ((), (8,)))
+    # Of dcn_v2 it is the inputs, joined, 2 x 16 + 3, and zeros up to 40, of which a hidden layer of 8 makes one output the more.
+    assert with_one.parameters - without.parameters == 4 * ((40 * 8 + 8) + (8 + 1) - (40 + 1))
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     root = Path(sys.argv[1])

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from clickmill.models import manifest
 from clickmill.models.ctr.inputs import InputSpec
-from clickmill.models.ctr.networks import Joined, Layers, Network
+from clickmill.models.ctr.networks import DCNv2, DeepFM, Joined, Layers, LogisticRegression, Network, WideDeep
 from clickmill.models.ctr.training import Task, spec_of
 from clickmill.models.feed import MIXED_GROUPS
 from clickmill.models.manifest import Manifest
@@ -77,14 +77,17 @@ def activations(spec: InputSpec, network: Network, layers: Layers) -> int:
     rows, vectors, width = len(spec.fields) * sum(network.parts), len(spec.fields) * layers.embedding_length, Joined(spec, layers).width
     # A layer goes back with what it said, and two gradients of it; those below it are still there.
     said = list(accumulate(layers.hidden))
-    deep = max([layers.hidden[0] + width, *(below + 2 * own for below, own in zip(said, layers.hidden, strict=True))], default=0)
-    worst = {
-        "LogisticRegression": rows,
-        "WideDeep": width + deep,
-        "DeepFM": width + max(deep, 3 * (vectors + layers.embedding_length)),  # the gradient of a square, and two factors of it
-        "DCNv2": width + 2 * layers.cross_layers * width + max(deep, 3 * width),  # likewise, of a product
+    deep = max(
+        [*(first + width for first in layers.hidden[:1]), *(below + 2 * own for below, own in zip(said, layers.hidden, strict=True))],
+        default=0,
+    )
+    worst: dict[type[Network], int] = {
+        LogisticRegression: rows,
+        WideDeep: width + deep,
+        DeepFM: width + max(deep, 3 * (vectors + layers.embedding_length)),  # the gradient of a square, and two factors of it
+        DCNv2: width + 2 * layers.cross_layers * width + max(deep, 3 * width),  # likewise, of a product
     }
-    return rows + worst[type(network).__name__]
+    return rows + worst[type(network)]
 
 
 def _different_rows(spec: InputSpec, batch_rows: int) -> int:
