@@ -1,6 +1,6 @@
 """What was last known before each row, an as-of join: beside tempo's asofJoin, and beside a plain sort-merge join of as many rows.
 
-python -m benchmarks.asof [ROWS] [ROUNDS]     of each side
+python -m benchmarks.asof [ROWS] [ROUNDS] [VALUES]     of each side, and how many values each row on the right has
 
 Tempo (dbl-tempo) is installed into a folder of its own, .cache/rivals/tempo.
 """
@@ -22,14 +22,13 @@ from clickmill.features.blocks import by_key
 from clickmill.features.histories import Histories, Ints, Questions
 
 SECOND, SPAN_S, ROWS_A_KEY = 1_000_000, 90 * 86_400, 100
-VALUES = ("clicks", "views", "carts", "price")
-_ANSWER = StructType([StructField(name, LongType()) for name in ("user", "at", *VALUES)])
 
 
-def main(rows: int = 2_000_000, rounds: int = 5) -> None:
-    """For each row of the left the four values of the last row of the right strictly before it, of the same key."""
+def main(rows: int = 2_000_000, rounds: int = 5, values: int = 24) -> None:
+    """For each row of the left the values of the last row of the right strictly before it, of the same key."""
     spark = measure.session("clickmill asof")
-    left, right = (_landed(spark.range(rows, numPartitions=8), rows, side) for side in ("left", "right"))
+    ids = spark.range(rows, numPartitions=8)
+    left, right = _landed(ids, rows, "left", 0), _landed(ids, rows, "right", values)
     steps = {
         "ours": lambda: _noop(ours(left, right)),
         "tempo": lambda: _noop(tempo(left, right)),
@@ -44,19 +43,21 @@ def main(rows: int = 2_000_000, rounds: int = 5) -> None:
         ["ours over a sort-merge join", f"{longer:.2f}", "<= 1.5", results.met(longer <= 1.5)],
     ]
     notes = [
-        f"{rows:,} rows on each side, {ROWS_A_KEY} of a key, at random instants of 90 days; {len(VALUES)} values; nothing is written."
+        f"{rows:,} rows on each side, {ROWS_A_KEY} of a key, at random instants of 90 days; nothing is written."
         " The sort-merge join is one by key and instant, which finds next to nothing: it moves and sorts as many rows."
     ]
-    results.write(f"As-of join of {rows:,} by {rows:,} rows", ["who", "seconds (median, min to max)", "goal", "met"], told, notes)
+    results.write(
+        f"As-of join of {rows:,} by {rows:,} rows, {values} values", ["who", "seconds (median, min to max)", "goal", "met"], told, notes
+    )
 
 
-def _landed(ids: DataFrame, rows: int, side: str) -> DataFrame:
+def _landed(ids: DataFrame, rows: int, side: str, values: int) -> DataFrame:
     """Rows of users at instants that are odd on the right and even on the left: none is at the instant of another."""
     user = F.pmod(F.xxhash64("id", F.lit(side)), F.lit(rows // ROWS_A_KEY)).alias("user")
     second = F.pmod(F.xxhash64("id", F.lit(side), F.lit(1)), F.lit(SPAN_S))
     at = (second * SECOND + F.pmod("id", F.lit(500_000)) * 2 + F.lit(int(side == "right"))).alias("at")
-    values = [F.pmod(F.xxhash64("id", F.lit(name)), F.lit(1000)).alias(name) for name in VALUES] if side == "right" else []
-    kept = ids.select(user, at, *values).persist()
+    told = [F.pmod(F.xxhash64("id", F.lit(n)), F.lit(1000)).alias(f"value_{n}") for n in range(values)]
+    kept = ids.select(user, at, *told).persist()
     kept.count()
     return kept
 
@@ -64,7 +65,8 @@ def _landed(ids: DataFrame, rows: int, side: str) -> DataFrame:
 def ours(left: DataFrame, right: DataFrame) -> DataFrame:
     """Both sides in one shuffle and one sort; the place of what was last known answers for every value."""
     both = left.withColumn("is_asked", F.lit(True)).unionByName(right.withColumn("is_asked", F.lit(False)), allowMissingColumns=True)
-    return by_key(both, ("user",), ("at", "is_asked"), _last_known, _ANSWER)
+    told = StructType([StructField(name, LongType()) for name in ("user", "at", *_values(right))])
+    return by_key(both, ("user",), ("at", "is_asked"), _last_known, told)
 
 
 def _last_known(table: pa.Table, key: Ints) -> Iterator[pa.Table]:
@@ -73,7 +75,7 @@ def _last_known(table: pa.Table, key: Ints) -> Iterator[pa.Table]:
     told = Histories(key[~is_asked], at[~is_asked]).asked(Questions(key[is_asked], at[is_asked]))
     place = told.last(np.ones(past.num_rows, bool), SPAN_S * SECOND)
     where = pa.array(place, mask=place < 0)
-    yield pa.table({"user": mine["user"], "at": mine["at"], **{name: past[name].take(where) for name in VALUES}})
+    yield pa.table({"user": mine["user"], "at": mine["at"], **{name: past[name].take(where) for name in _values(past)}})
 
 
 def tempo(left: DataFrame, right: DataFrame) -> DataFrame:
@@ -83,17 +85,22 @@ def tempo(left: DataFrame, right: DataFrame) -> DataFrame:
 
     instant = F.timestamp_micros("at").alias("event_at")
     mine = TSDF(left.select("user", "at", instant), ts_col="event_at", partition_cols=["user"])
-    past = TSDF(right.select("user", instant, *VALUES), ts_col="event_at", partition_cols=["user"])
+    past = TSDF(right.select("user", instant, *_values(right)), ts_col="event_at", partition_cols=["user"])
     found: DataFrame = mine.asofJoin(past, right_prefix="right").df
-    return found.select("user", "at", *(F.col(f"right_{name}").alias(name) for name in VALUES))
+    return found.select("user", "at", *(F.col(f"right_{name}").alias(name) for name in _values(right)))
 
 
 def plain(left: DataFrame, right: DataFrame) -> DataFrame:
     return left.join(right.hint("merge"), on=["user", "at"], how="left")
 
 
+def _values(of: DataFrame | pa.Table) -> list[str]:
+    names: list[str] = of.columns if isinstance(of, DataFrame) else of.column_names
+    return [name for name in names if name.startswith("value_")]
+
+
 def _sum(rows: DataFrame) -> object:
-    return rows.agg(F.sum(F.xxhash64("user", "at", *VALUES).cast("decimal(38,0)")), F.count(VALUES[0])).first()
+    return rows.agg(F.sum(F.xxhash64("user", "at", *_values(rows)).cast("decimal(38,0)")), F.count("value_0")).first()
 
 
 def _noop(rows: DataFrame) -> None:

@@ -193,8 +193,9 @@ class Training:
 
     @contextmanager
     def _precision(self) -> Iterator[None]:
-        """Half precision where the device has it; sums of losses stay whole."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+        """Half precision on a GPU that has it (older ones imitate it, slowly); sums of losses stay whole."""
+        has_halves = self._device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=has_halves):
             yield
 
     def _suspect(self, batch: Batch, mine: Sums) -> str:
