@@ -6,6 +6,7 @@ python -m benchmarks.feed [ROWS] [ROUNDS]     of 26 fields, 13 dense columns and
 import shutil
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -80,7 +81,7 @@ def exported(rows: int) -> Manifest:
         columns |= {"answered": (draw.random(count) < 0.1).astype(np.float32), "sampling_rate": np.ones(count, np.float32)}
         (FOLDER / name).parent.mkdir(parents=True)
         pq.write_table(pa.table(columns), FOLDER / name, row_group_size=count, compression="zstd")
-        files.append(Group(name, count))
+        files.append(Group(name, count, zlib.crc32((FOLDER / name).read_bytes())))
     return Manifest(
         export_id="benchmark",
         table="",

@@ -45,6 +45,9 @@ TEST_PROPERTIES = {
     "spark.ui.retainedTasks": "2000",
 }
 
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
+"""Of Java that runs for less than two minutes: what it would compile for the last bit of speed it hardly uses."""
+
 # The first one makes the small shop; beside it runs what needs none, so that nobody waits for the shop.
 LONGEST = ("test_operations.py", "faults", "river", "golden", "test_flow.py", "test_vacuum.py", "test_releases.py", "test_execution.py")
 

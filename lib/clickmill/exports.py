@@ -41,7 +41,10 @@ class FrozenExports:
         faultpoint("exports.written")
         # A footer a file: rows are counted without being read.
         by_file = self._spark.read.parquet(path).groupBy("split", "group", F.input_file_name().alias("file")).count()
-        files = [ExportFile("/".join(one.file.split("/")[-3:]), one.split, one.group, one["count"]) for one in by_file.collect()]
+        whole = self._spark.read.format("binaryFile").option("pathGlobFilter", "*.parquet").load(path)
+        crc32 = {_within(one.path): one.crc32 for one in whole.select("path", F.crc32("content").alias("crc32")).collect()}
+        told = [(_within(one.file), one.split, one.group, one["count"]) for one in by_file.collect()]
+        files = [ExportFile(*of, crc32[of[0]]) for of in told]
         if len({(one.split, one.group) for one in files}) < len(files):
             raise BadData(f"{path}: a group of rows lies in several files")
         return sorted(files, key=lambda one: (one.split, one.group))
@@ -67,3 +70,8 @@ class FrozenExports:
 
     def _path(self, name: str, export_id: str) -> str:
         return f"{self._root}/exports/{name}/{export_id}"
+
+
+def _within(file: str) -> str:
+    """The path of a file within its export: split, group, name."""
+    return "/".join(file.split("/")[-3:])

@@ -21,7 +21,7 @@ from builders import DAY
 from clickmill import config, execution, log, quality, session
 from clickmill.contracts.days import Days
 from clickmill.contracts.tables import IDENTITIES
-from conftest import TEST_PROPERTIES
+from conftest import SHORT_LIVED, TEST_PROPERTIES
 from ungated import passes
 
 root = sys.argv[1]
@@ -32,7 +32,7 @@ def started(what: str, *words: str) -> subprocess.Popen[bytes]:
     """A daemon of a cluster of Spark's own."""
     jars = Path(pyspark.__file__).with_name("jars")
     java = Path(os.environ["JAVA_HOME"]) / "bin" / "java" if "JAVA_HOME" in os.environ else "java"
-    full = [str(java), "-Xmx256m", "-cp", f"{jars}/*", f"org.apache.spark.deploy.{what}", *words]
+    full = [str(java), "-Xmx256m", SHORT_LIVED, "-cp", f"{jars}/*", f"org.apache.spark.deploy.{what}", *words]
     return subprocess.Popen(
         full,
         stdout=subprocess.DEVNULL,
@@ -52,6 +52,8 @@ atexit.register(lambda: [one.kill() for one in daemons])
 cluster = {
     "spark.master": f"spark://127.0.0.1:{port}",
     "spark.executor.memory": "600m",
+    "spark.executor.defaultJavaOptions": SHORT_LIVED,
+    "spark.driver.defaultJavaOptions": f"{TEST_PROPERTIES['spark.driver.defaultJavaOptions']} {SHORT_LIVED}",
     "spark.executorEnv.PYTHONPATH": os.environ["PYTHONPATH"],
     # Both are there before the first task starts.
     "spark.cores.max": "2",

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from clickmill import log, session
 from clickmill.contracts.errors import ClickmillError
-from conftest import TEST_PROPERTIES
+from conftest import SHORT_LIVED, TEST_PROPERTIES
 from faults import runs
 
 root, name, *days = sys.argv[1:]
 log.configure(f"{root}-logs-{name}")
-java = TEST_PROPERTIES["spark.driver.defaultJavaOptions"] + " -XX:TieredStopAtLevel=1"
+java = f"{TEST_PROPERTIES['spark.driver.defaultJavaOptions']} {SHORT_LIVED}"
 spark = session.build("racer", {**TEST_PROPERTIES, "spark.driver.memory": "1g", "spark.driver.defaultJavaOptions": java})
 told = []
 for number, day in enumerate(days):

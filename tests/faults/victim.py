@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from builders import NEXT_DAY
 from clickmill import log, session
 from clickmill.contracts import faults
-from conftest import TEST_PROPERTIES
+from conftest import SHORT_LIVED, TEST_PROPERTIES
 from faults import runs
 from faults.runs import IN_THE_MIDDLE
 
@@ -55,7 +55,7 @@ def stands(spark: SparkSession, name: str, root: str, point: str, passes: int) -
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     log.configure(f"{asked[0][1]}-logs")
-    java = TEST_PROPERTIES["spark.driver.defaultJavaOptions"] + " -XX:TieredStopAtLevel=1"
+    java = f"{TEST_PROPERTIES['spark.driver.defaultJavaOptions']} {SHORT_LIVED}"
     spark = session.build("victim", {**TEST_PROPERTIES, "spark.driver.memory": "1g", "spark.driver.defaultJavaOptions": java})
     for one in asked:
         stands(spark, *one)

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from builders import DAY, frame
 from clickmill import config, river
 from clickmill.contracts.days import Days
-from clickmill.contracts.errors import BadData, UsageError
+from clickmill.contracts.errors import BadData, ClickmillError, UsageError
 from clickmill.contracts.table import Table
 from clickmill.contracts.tables import CTR_MODELS, CTR_SCORES, EXPORTS
 from clickmill.inputs import Inputs
@@ -48,6 +48,14 @@ def inputs_of(spark: SparkSession, root: Path, ranks: int = 2, **changes: Any) -
 def ran(spark: SparkSession, inputs: Inputs) -> dict[Table, Any]:
     made = JOB.run(spark, inputs.conf, inputs.days, inputs)
     return {table: frame(spark, table, [row.asDict() for row in rows.collect()]) for table, rows in made.items()}  # type: ignore[union-attr]
+
+
+def test_a_rank_that_fails_on_an_executor_says_why(spark: SparkSession, tmp_path: Path) -> None:
+    inputs = inputs_of(spark, tmp_path)
+    damaged = next((tmp_path / "exports").rglob("split=train/group=5/*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:300] + b"?" + damaged.read_bytes()[301:])
+    with pytest.raises(ClickmillError, match=r"2 ranks ended early: rank [01]: .*group=5.*: damaged: it is not what was written"):
+        ran(spark, inputs)
 
 
 def test_two_ranks_on_executors_and_the_models_of_spark_learn_from_the_same_rows(

@@ -1,5 +1,6 @@
 """Training exports of a few rows, written without Spark: rows are numbered, so that each is known again."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,17 @@ def table(first: int, rows: int) -> pa.Table:
     return pa.table({"row_id": row, **numbers, **dense, **of_label})
 
 
+def group(folder: Path, name: str, rows: int) -> Group:
+    """A group that lies in a file."""
+    return Group(name, rows, zlib.crc32((folder / name).read_bytes()))
+
+
+def sealed(folder: Path, told: Manifest) -> Manifest:
+    """A manifest of the files as they are now."""
+    groups = {split: tuple(group(folder, one.file, one.rows) for one in of) for split, of in told.groups.items()}
+    return replace(told, groups=groups)
+
+
 def export(folder: Path, groups: Sequence[int]) -> Manifest:
     """An export of one split whose groups have so many rows."""
     files, first = [], 0
@@ -30,7 +42,7 @@ def export(folder: Path, groups: Sequence[int]) -> Manifest:
         name = f"split=train/group={place}/part-0.parquet"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table(first, rows), folder / name)
-        files.append(Group(name, rows))
+        files.append(group(folder, name, rows))
         first += rows
     return manifest(tuple(files))
 
@@ -71,7 +83,7 @@ def clicks(folder: Path, *, train: Sequence[int] = (256,) * 8, judge: Sequence[i
             path = f"split={split}/group={place}/part-0.parquet"
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(told, folder / path)
-            files[split].append(Group(path, rows))
+            files[split].append(group(folder, path, rows))
             first += rows
     groups_of = {split: tuple(of) for split, of in files.items()}
     return replace(manifest(groups_of["train"]), groups=groups_of, vocabularies={"item": 20, "user": 30})

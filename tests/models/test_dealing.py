@@ -11,7 +11,7 @@ from clickmill.models.manifest import Group
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12), st.integers(1, 4), st.integers(1, 20), st.integers(0, 99), st.integers(0, 3))
 def test_every_row_is_dealt_once_and_ranks_take_as_many_steps(sizes: list[int], ranks: int, batch_rows: int, seed: int, epoch: int) -> None:
-    groups = [Group(str(place), size) for place, size in enumerate(sizes)]
+    groups = [Group(str(place), size, 0) for place, size in enumerate(sizes)]
     hands = [deal(groups, batch_rows=batch_rows, seed=seed, epoch=epoch, rank=rank, ranks=ranks) for rank in range(ranks)]
     assert sorted(one.file for hand in hands for one in hand.groups) == sorted(one.file for one in groups)
     assert len({hand.steps for hand in hands}) == 1
@@ -24,11 +24,11 @@ def test_every_row_is_dealt_once_and_ranks_take_as_many_steps(sizes: list[int], 
 
 
 def test_each_epoch_and_each_seed_has_an_order_of_its_own() -> None:
-    groups = [Group(str(place), 1) for place in range(20)]
+    groups = [Group(str(place), 1, 0) for place in range(20)]
     orders = {deal(groups, batch_rows=1, seed=seed, epoch=epoch, rank=0, ranks=2).groups for seed in (1, 2) for epoch in range(3)}
     assert len(orders) == 6
 
 
 def test_no_step_is_left_out_where_a_rank_has_nothing() -> None:
-    hands = [deal([Group("a", 5)], batch_rows=2, seed=1, epoch=0, rank=rank, ranks=2) for rank in range(2)]
+    hands = [deal([Group("a", 5, 0)], batch_rows=2, seed=1, epoch=0, rank=rank, ranks=2) for rank in range(2)]
     assert sorted((hand.rows, hand.steps) for hand in hands) == [(0, 3), (5, 3)]

@@ -17,7 +17,7 @@ from clickmill.contracts.errors import BadData
 from clickmill.models import feed
 from clickmill.models.feed import Batch, Feed
 from clickmill.models.manifest import Manifest
-from models.exports import export, table
+from models.exports import export, sealed, table
 
 GROUPS = (40, 41, 40, 40, 41, 40, 40, 41)
 
@@ -116,7 +116,7 @@ def test_a_pool_of_threads_loses_rows_and_that_is_told(folder: Path, manifest: M
 
 
 def test_a_group_that_does_not_come_is_told(folder: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "_tables", lambda url, names: (table(0, 40) for _ in names[:-1]))
+    monkeypatch.setattr(feed, "_tables", lambda url, names, _: (table(0, 40) for _ in names[:-1]))
     with pytest.raises(BadData, match=r"part-0\.parquet: .* rows came, the manifest says 4[01]"):
         list(of(folder, manifest).epoch(0))
 
@@ -128,6 +128,12 @@ def damaged(path: Path) -> None:
 def damaged_within(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4:400] = bytes(396)
+    path.write_bytes(content)
+
+
+def one_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
     path.write_bytes(content)
 
 
@@ -143,9 +149,30 @@ def changed(name: str, values: Callable[[pa.Table], pa.Array]) -> Callable[[Path
     ("break_it", "told"),
     [
         (damaged, "cannot be read: ArrowInvalid"),
-        (damaged_within, "cannot be read: "),
+        (damaged_within, "damaged: it is not what was written"),
+        (one_bit, "damaged: it is not what was written"),
         (Path.unlink, "cannot be read: FileNotFoundError"),
+    ],
+)
+def test_a_file_that_is_damaged_or_gone_is_named(tmp_path: Path, break_it: Callable[[Path], None], told: str) -> None:
+    made = export(tmp_path, (40, 40, 40))
+    path = tmp_path / made.groups["train"][1].file
+    break_it(path)
+    with pytest.raises(BadData, match=told) as raised:
+        list(of(tmp_path, made).epoch(0))
+    assert made.groups["train"][1].file in str(raised.value)
+
+
+def filled(name: str, value: float) -> Callable[[Path], None]:
+    return changed(name, lambda rows: pa.array([value] * rows.num_rows, pa.float32()))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "told"),
+    [
         (lambda path: pq.write_table(table(0, 39), path), "39 rows came, the manifest says 40"),
+        (filled("answered", 7), "answered holds what is neither 0 nor 1"),
+        (filled("sampling_rate", 0), "sampling_rate holds what is no share of rows"),
         (changed("price", lambda rows: pa.array([float("nan")] * rows.num_rows, pa.float32())), "price holds a value that is not finite"),
         (changed("item", lambda rows: pa.array([None] * rows.num_rows, pa.int32())), "item is not a column of int32 without nulls"),
         (changed("item", lambda rows: rows["row_id"]), "item is not a column of int32 without nulls"),
@@ -157,8 +184,14 @@ def test_a_file_that_is_not_what_it_should_be_is_named(tmp_path: Path, break_it:
     path = tmp_path / made.groups["train"][1].file
     break_it(path)
     with pytest.raises(BadData, match=told) as raised:
-        list(of(tmp_path, made).epoch(0))
+        list(of(tmp_path, sealed(tmp_path, made)).epoch(0))
     assert made.groups["train"][1].file in str(raised.value)
+
+
+def test_numbers_whose_sum_is_too_large_for_them_are_fed(tmp_path: Path) -> None:
+    made = export(tmp_path, (40, 40, 40))
+    filled("price", 3e38)(tmp_path / made.groups["train"][1].file)
+    assert sum(len(batch.dense) for batch in of(tmp_path, sealed(tmp_path, made)).epoch(0)) == 120
 
 
 def test_memory_and_threads_stay_flat_over_epochs(tmp_path: Path) -> None:

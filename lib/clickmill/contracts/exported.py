@@ -13,12 +13,13 @@ MANIFEST = "_manifest.json"
 
 @dataclass(frozen=True)
 class ExportFile:
-    """A file of an export: its path within the export, its split and group, and its rows."""
+    """A file of an export: its path within the export, its split and group, its rows, and the CRC-32 of its bytes."""
 
     path: str
     split: str
     group: int
     row_count: int
+    crc32: int
 
 
 class Exports(Protocol):

@@ -120,7 +120,7 @@ def _manifest(
         dense=tuple(ctr_scales.told(scales)),
         schema_hash=manifest.hash_of([of["name"] for of in fields], [(of.name, of.value) for of in DENSE]),
         vocabulary_hash=manifest.hash_of(sorted((row.vocabulary, row.size, row.hash) for row in told), sorted(hashed.items())),
-        groups={split: tuple(Group(one.path, one.row_count) for one in files if one.split == split) for split in SPLITS},
+        groups={split: tuple(Group(one.path, one.row_count, one.crc32) for one in files if one.split == split) for split in SPLITS},
     )
 
 

@@ -53,7 +53,8 @@ def _network(told: Manifest, export: Row, exports: Exports, name: str, *, ranks:
     except ImportError as error:
         raise UsageError(f"networks.trains: {name} needs what the extra `train` installs: {error}") from None
     task = Task(f"{exports.url}/{export.path}", told.text(), exports.url, ranks, params_of(name, params, seed=told.seed))
-    outcome = run_on_spark(train, task, count=ranks, start_timeout_s=params["start_timeout_s"])[0]
+    words_url = f"{exports.url}/{task.path}/words"
+    outcome = run_on_spark(train, task, count=ranks, start_timeout_s=params["start_timeout_s"], words_url=words_url)[0]
     progress = outcome.progress
     row = {
         "model_run_id": task.run_id,

@@ -14,7 +14,8 @@ Shapes  R rows of the groups that are mixed, B rows of a step, F fields, D dense
 
 import threading
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+import zlib
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from queue import SimpleQueue
 from typing import Any
@@ -36,6 +37,7 @@ from clickmill.models.dealing import Deal, deal
 from clickmill.models.manifest import Group, Manifest
 from clickmill.models.packing import Batch, Block, Columns
 
+_PART_BYTES = 2**20
 MIXED_GROUPS = 2
 """Groups that are read at once and mixed. More of them take memory, not time."""
 
@@ -51,6 +53,7 @@ class Feed:
         self._batch_rows, self._seed, self._rank, self._ranks = batch_rows, seed, rank, ranks
         fields, dense = (tuple(str(one["name"]) for one in of) for of in (manifest.fields, manifest.dense))
         self._columns = Columns(fields, (*dense, "answered", "sampling_rate"))
+        self._unchecked = {one.file: one.crc32 for one in self._groups}
 
     def dealt(self, epoch: int) -> Deal:
         """What this rank gets in an epoch."""
@@ -76,7 +79,7 @@ class Feed:
         mixes = [dealt.groups[start : start + MIXED_GROUPS] for start in range(0, len(dealt.groups), MIXED_GROUPS)]
         begins = [0, *accumulate(sum(one.rows for one in mix) for mix in mixes)]
         first_mix = sum(end <= first_row for end in begins[1:])
-        ahead = _Ahead(self._url, self._columns, mixes[first_mix:])
+        ahead = _Ahead(self._url, self._columns, mixes[first_mix:], self._unchecked)
         try:
             for place, block in enumerate(ahead, first_mix):
                 (seed,) = np.random.SeedSequence([self._seed, epoch, self._rank, place]).generate_state(1, np.uint64)
@@ -102,8 +105,8 @@ def _cut(block: Block, blocks: Iterator[tuple[Block, Tensor]], sizes: Sequence[i
 class _Ahead:
     """Reads mixed groups in a thread, one block ahead of whoever takes them. Two blocks serve all: memory does not grow."""
 
-    def __init__(self, url: str, columns: Columns, mixes: Sequence[Sequence[Group]]) -> None:
-        self._url, self._columns, self._mixes = url, columns, mixes
+    def __init__(self, url: str, columns: Columns, mixes: Sequence[Sequence[Group]], unchecked: dict[str, int]) -> None:
+        self._url, self._columns, self._mixes, self._unchecked = url, columns, mixes, unchecked
         rows = max((sum(one.rows for one in mix) for mix in mixes), default=0)
         self._free: SimpleQueue[Block | None] = SimpleQueue()
         self._filled: SimpleQueue[Block | BaseException] = SimpleQueue()
@@ -126,7 +129,7 @@ class _Ahead:
 
     def _read(self) -> None:
         try:
-            tables = _tables(self._url, [one.file for mix in self._mixes for one in mix])
+            tables = _tables(self._url, [one.file for mix in self._mixes for one in mix], self._unchecked)
             for mix in self._mixes:
                 block = self._free.get()
                 if block is None:
@@ -144,10 +147,11 @@ class _Ahead:
             self._filled.put(error)
 
 
-def _tables(url: str, names: Sequence[str]) -> Iterator[pa.Table]:
+def _tables(url: str, names: Sequence[str], unchecked: dict[str, int]) -> Iterator[pa.Table]:
     """The tables of some files of a folder, in their order, read when they are asked for.
 
-    Raises  BadData that names the file that cannot be read
+    Needs   unchecked: the checksums of files that were not held against them yet; those that are read now are taken out
+    Raises  BadData that names the file that cannot be read, or whose bytes are not those that were written
     """
     if not names:
         return
@@ -156,9 +160,11 @@ def _tables(url: str, names: Sequence[str]) -> Iterator[pa.Table]:
         is_local = urlsplit(url).scheme == "file"  # its path is taken as it stands, with what a URL writes by numbers
         files, folder = get_filesystem_and_path_or_paths("file:///" if is_local else url)
         paths = [f"{unquote(urlsplit(url).path) if is_local else folder}/{name}" for name in names]
+        of_paths = {path: unchecked.pop(name) for path, name in zip(paths, names, strict=True) if name in unchecked}
+        worker = type("_Checked", (_Worker,), {"unchecked": of_paths})
         try:
             how = {"shuffle_row_groups": False, "num_epochs": 1, "is_batched_reader": True}
-            reader = Reader(files, paths, worker_class=_Worker, reader_pool=DummyPool(), **how)
+            reader = Reader(files, paths, worker_class=worker, reader_pool=DummyPool(), **how)
         except Exception as error:
             raise _culprit(files, paths) or error from None
     try:
@@ -179,19 +185,36 @@ def _culprit(files: Any, paths: Sequence[str]) -> BadData | None:
 
 
 class _Worker(WorkerBase):  # type: ignore[misc]
-    """Reads one group as a table, as it is: Petastorm's own makes a pandas column of each column first."""
+    """Reads one group as a table, as it is: Petastorm's own makes a pandas column of each column first.
+
+    Parquet would read most of what a flipped bit makes of numbers: before a feed reads a file for the first time it goes through all
+    of its bytes, a piece at a time, for their checksum.
+    """
+
+    unchecked: Mapping[str, int]
 
     def process(self, piece_index: int, worker_predicate: Any, shuffle_row_drop_partition: Any) -> None:
         files, piece = self.args[0], self.args[4][piece_index]
         try:
             with files.open(piece.path) as file:
+                if piece.path in self.unchecked and _crc32(file) != self.unchecked[piece.path]:
+                    raise BadData(f"{piece.path}: damaged: it is not what was written")
                 self.publish_func(pq.ParquetFile(file).read_row_group(piece.row_group))
-        except Exception as error:
+        except (OSError, pa.ArrowException) as error:
             raise BadData(f"{piece.path}: cannot be read: {type(error).__name__}") from error
 
     @staticmethod
     def new_results_queue_reader() -> type["_Results"]:
         return _Results
+
+
+def _crc32(file: Any) -> int:
+    """Of all bytes of a file; it stands at its start again."""
+    found = 0
+    while part := file.read(_PART_BYTES):
+        found = zlib.crc32(part, found)
+    file.seek(0)
+    return found
 
 
 class _Results:

@@ -13,10 +13,11 @@ NAME = MANIFEST
 
 @dataclass(frozen=True)
 class Group:
-    """A file of one row group: its path within the export, and its rows."""
+    """A file of one row group: its path within the export, its rows, and the CRC-32 of its bytes."""
 
     file: str
     rows: int
+    crc32: int
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ class Block:
     def append(self, table: pa.Table, columns: Columns, path: str) -> None:
         """Add the rows of a table.
 
-        Raises  BadData when a column is missing, has nulls, is of another type, or holds what is no number
+        Raises  BadData when a column is missing, has nulls, is of another type, or holds what is no number; when an answer is
+                neither 0 nor 1, or a rate not above 0 and at most 1
         """
         first, self.rows = self.rows, self.rows + table.num_rows
         for (names, type_), target in zip(columns.by_tensor(), self._tensors, strict=True):
@@ -73,6 +74,11 @@ class Block:
                 tile = slice(start, start + _TILE_ROWS)
                 np.stack([column[tile] for column in values], axis=1, out=rows[tile])  # (rows of the tile, columns)
         dense = self._tensors[1][first : self.rows]
-        if not torch.isfinite(dense.sum()):
-            name = columns.dense[int((~torch.isfinite(dense)).any(0).nonzero()[0])]
-            raise BadData(f"{path}: {name} holds a value that is not finite")
+        # A sum is quick, and may be infinite of values that are not.
+        if not torch.isfinite(dense.sum()) and len(bad := (~torch.isfinite(dense)).any(0).nonzero()):
+            raise BadData(f"{path}: {columns.dense[int(bad[0])]} holds a value that is not finite")
+        answered, rate = dense[:, -2], dense[:, -1]
+        if not torch.all((answered == 0) | (answered == 1)):
+            raise BadData(f"{path}: {columns.dense[-2]} holds what is neither 0 nor 1")
+        if not torch.all((rate > 0) & (rate <= 1)):
+            raise BadData(f"{path}: {columns.dense[-1]} holds what is no share of rows")

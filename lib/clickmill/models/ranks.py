@@ -12,10 +12,12 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 import torch
+from pyarrow import fs as filesystems  # type: ignore[import-untyped]
 from torch import Tensor
 
 from clickmill.contracts.errors import ClickmillError, UsageError
@@ -150,11 +152,42 @@ def device_of(ranks: Ranks) -> torch.device:
     return torch.device("cuda", int(assigned[0]) if assigned else hvd.local_rank())
 
 
-def run_on_spark(train: Callable[[Any], Result], task: Any, *, count: int, start_timeout_s: int) -> Sequence[Result]:
+@dataclass(frozen=True)
+class _Telling:
+    """Runs a training, and leaves word of what ended it in a folder: of a rank that fails Horovod tells only that it did."""
+
+    train: Callable[[Any], Any]
+    url: str
+
+    def __call__(self, task: Any) -> Any:
+        try:
+            return self.train(task)
+        except ClickmillError as error:
+            files, folder = filesystems.FileSystem.from_uri(self.url)
+            files.create_dir(folder, recursive=True)
+            with files.open_output_stream(f"{folder}/rank-{launched()[0]}") as file:
+                file.write(str(error).encode())
+            raise
+
+    def words(self) -> list[str]:
+        """What ranks left word of, in order of ranks; it is taken away."""
+        files, folder = filesystems.FileSystem.from_uri(self.url)
+        left = sorted(one.path for one in files.get_file_info(filesystems.FileSelector(folder, allow_not_found=True)))
+        told = []
+        for path in left:
+            with files.open_input_stream(path) as file:
+                told.append(f"{path.rsplit('/', 1)[1].replace('-', ' ')}: {file.read().decode()}")
+            files.delete_file(path)
+        return told
+
+
+def run_on_spark(train: Callable[[Any], Result], task: Any, *, count: int, start_timeout_s: int, words_url: str) -> Sequence[Result]:
     """Run a training in so many tasks of the running Spark session at once, and give what each rank returned, in order of ranks.
 
-    Needs   as many free slots, each with what `train` needs installed; one where `count` is 1 is this process itself
-    Raises  UsageError where there are fewer slots; ClickmillError where a rank died or the tasks did not start in time
+    Needs   as many free slots, each with what `train` needs installed; one where `count` is 1 is this process itself; words_url: a
+            folder by itself that all ranks reach, in which they leave word of what ended them
+    Raises  UsageError where there are fewer slots; ClickmillError where a rank died, with its word if it had one, or the tasks did
+            not start in time
     """
     if count == 1:
         return [train(task)]
@@ -165,13 +198,15 @@ def run_on_spark(train: Callable[[Any], Result], task: Any, *, count: int, start
     slots = context.defaultParallelism
     if slots < count and str(context.master).startswith("local"):  # a cluster may find more as it goes
         raise UsageError(f"export.ranks: {count} ranks need as many slots at once, and Spark has {slots}")
-    handlers = list(logging.root.handlers)
+    handlers, telling = list(logging.root.handlers), _Telling(train, words_url)
+    telling.words()  # of an earlier training
     try:
         with _at_once(context):
             how = {"use_gloo": True, "start_timeout": start_timeout_s, "verbose": 0, "env": OF_A_RANK}
-            results: Sequence[Result] = horovod.spark.run(train, (task,), num_proc=count, **how)
+            results: Sequence[Result] = horovod.spark.run(telling, (task,), num_proc=count, **how)
     except Exception as error:
-        raise ClickmillError(f"training on {count} ranks ended early: {_first_line(error)}") from error
+        told = "; ".join(telling.words()) or _first_lines(error)
+        raise ClickmillError(f"training on {count} ranks ended early: {told}") from error
     finally:
         logging.root.handlers[:] = handlers  # it adds one, by which other packages would be heard, too
     return results
@@ -193,5 +228,7 @@ def _at_once(context: Any) -> Iterator[None]:
         del context.range
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _first_lines(error: Exception) -> str:
+    """The first line of an error, or the first three where it ends with a colon: Horovod names process and exit code after one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return ", ".join(lines[:3]).replace(":,", ":") if lines[0].endswith(":") else lines[0]

@@ -68,7 +68,7 @@ def export(folder: Path, shape: Mapping[str, Any]) -> Manifest:
     draw, files, first, rows = np.random.default_rng(1), {}, 0, shape["rows"]
     names = {kind: [f"{kind}_{n}" for n in range(shape[kind])] for kind in ("fields", "dense")}
     for split in ("train", "valid", "test"):
-        files[split] = [Group(f"split={split}/group={place}/part-0.parquet", rows) for place in range(4)]
+        files[split] = [Group(f"split={split}/group={place}/part-0.parquet", rows, 0) for place in range(4)]
         for group in files[split]:
             columns: dict[str, np.ndarray] = {"row_id": np.arange(first, first + rows)}
             columns |= {name: draw.integers(1, shape["values"] + 1, rows).astype(np.int32) for name in names["fields"]}
@@ -77,13 +77,14 @@ def export(folder: Path, shape: Mapping[str, Any]) -> Manifest:
             (folder / group.file).parent.mkdir(parents=True)
             pq.write_table(pa.table(columns), folder / group.file)
             first += rows
-    return replace(
+    told = replace(
         exports.manifest(tuple(files["train"])),
         groups={split: tuple(of) for split, of in files.items()},
         vocabularies=dict.fromkeys(names["fields"], shape["values"]),
         fields=tuple({"name": name, "vocabulary": name, "is_training_only": False} for name in names["fields"]),
         dense=tuple({"name": name, "is_training_only": False} for name in names["dense"]),
     )
+    return exports.sealed(folder, told)
 
 
 def measured(folder: Path, shape: Mapping[str, Any]) -> tuple[int, int]:

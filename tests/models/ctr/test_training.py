@@ -137,6 +137,16 @@ def test_a_loss_that_is_no_number_stops_the_training_and_names_step_and_feature(
         train(task(folder, manifest, tmp_path, **changes))
 
 
+@pytest.mark.parametrize(("changes", "told"), [({"checkpoint_steps": 1}, r"step 0: weights are no numbers: values"), ({}, r"values have")])
+def test_what_the_last_step_before_a_judgement_spoils_is_never_kept(
+    folder: Path, manifest: Manifest, tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    of = task(folder, manifest, tmp_path, batch_rows=100_000, table_learning_rate=1e38, learning_rate=1e37, **changes)
+    with pytest.raises(ClickmillError, match=told):
+        train(of)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
 class Pair(Together):
     """One of two ranks in threads: as Horovod does, without it."""
 

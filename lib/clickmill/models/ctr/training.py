@@ -28,6 +28,7 @@ from clickmill.models.manifest import Manifest
 from clickmill.models.packing import Batch
 from clickmill.models.ranks import Ranks, device_of, joined
 
+_TABLE_HINT, _LAYERS_HINT = (f"a smaller networks.{name} may help" for name in ("table_learning_rate", "learning_rate"))
 NEWEST, BEST = "newest", "best"
 """Names of the two checkpoints that a training keeps: where it goes on, and what it came to."""
 
@@ -115,7 +116,7 @@ class Training:
         self.table = FusedTable(self.spec, self.network.parts, seed=params.seed, device=str(self._device))
         rates = {name: getattr(params, name) for name in ("learning_rate", "table_learning_rate", "weight_decay")}
         self.optimiser = Optimiser(self.network, self.table, **rates)
-        self._folder = f"{task.root_url}/{task.path}"
+        self._folder, self._feeds = f"{task.root_url}/{task.path}", dict[str, Feed]()
         self.checkpoints = Checkpoints(self._folder, task.run_id)
 
     def run(self) -> Outcome:
@@ -140,9 +141,10 @@ class Training:
         return there.progress, there.hash
 
     def _feed(self, split: str) -> Feed:
+        """One of a split for all epochs: it reads through each file once to see that it is whole."""
         params = self._task.params
         how = {"batch_rows": params.batch_rows, "seed": params.seed, "rank": self._ranks.rank, "ranks": self._ranks.count}
-        return Feed(self._task.export_url, self._manifest, split, **how)
+        return self._feeds.setdefault(split, Feed(self._task.export_url, self._manifest, split, **how))
 
     def _train_epoch(self, outcome: Outcome) -> None:
         """The rest of an epoch. Its rows are counted, those of all ranks together, and held against the manifest."""
@@ -206,10 +208,19 @@ class Training:
         rows = self.table.gathered(self.table.row_ids(batch.fields)).detach()  # [B, F, C]
         for place, one in enumerate(self.spec.fields):
             if not torch.isfinite(rows[:, place]).all():
-                return f"the weights of {one.name} are not finite; a smaller networks.table_learning_rate may help"
+                return f"the weights of {one.name} are not finite; {_TABLE_HINT}"
         if not torch.isfinite(mine.loss):
-            return "the network has grown too large; a smaller networks.learning_rate may help"
+            return f"the network has grown too large; {_LAYERS_HINT}"
         return "another rank says why"
+
+    def _weights(self) -> list[Tensor]:
+        return [self.table.weights, *self.network.parameters()]
+
+    def _overgrown(self) -> str:
+        """Which weights have grown beyond what is a number, or nearly so."""
+        largest = [float(one.detach().abs().max()) if one.numel() else 0.0 for one in self._weights()]
+        is_table = not np.isfinite(largest[0]) or largest[0] > max(largest[1:])
+        return f"values have grown too large; {_TABLE_HINT}" if is_table else f"layers have grown too large; {_LAYERS_HINT}"
 
     def _choose(self, outcome: Outcome) -> None:
         """Judge the network by the split that chooses, keep it where it is the best so far, and go on to the next epoch."""
@@ -220,13 +231,20 @@ class Training:
             weight += float(weights.sum())
         total = self._ranks.added(torch.tensor([loss, weight], dtype=torch.float64))
         log_loss, progress = float(total[0] / total[1]), outcome.progress
+        if not np.isfinite(log_loss):
+            raise ClickmillError(f"epoch {progress.epoch}: the loss of the rows that choose is no number: {self._overgrown()}")
         outcome.progress = replace(progress, epoch=progress.epoch + 1, step=0, epoch_losses=(*progress.epoch_losses, log_loss))
         if outcome.progress.best_epoch == progress.epoch:
             self._keep(BEST, outcome.progress)
         self._keep(NEWEST, outcome.progress)
 
     def _keep(self, name: str, progress: Progress) -> None:
-        """The first rank writes, the others wait: nobody goes on before what it would go back to is there."""
+        """The first rank writes, the others wait: nobody goes on before what it would go back to is there.
+
+        Raises  ClickmillError, and writes nothing, where the last step made weights of what is no number
+        """
+        if not all(torch.isfinite(torch.stack(torch.aminmax(one.detach()))).all() for one in self._weights() if one.numel()):
+            raise ClickmillError(f"epoch {progress.epoch}, step {progress.step - 1}: weights are no numbers: {self._overgrown()}")
         if self._ranks.rank == 0:
             self.checkpoints.save(name, self.optimiser.state(), progress)
         self._ranks.added(torch.zeros(1))
