@@ -163,6 +163,17 @@ def test_a_file_that_is_damaged_or_gone_is_named(tmp_path: Path, break_it: Calla
     assert made.groups["train"][1].file in str(raised.value)
 
 
+def test_a_file_that_an_epoch_left_early_did_not_come_to_is_checked_in_the_next(tmp_path: Path) -> None:
+    made = export(tmp_path, GROUPS)
+    rows = of(tmp_path, made)
+    batches = rows.epoch(0)
+    next(batches)
+    batches.close()
+    one_bit(tmp_path / rows.dealt(0).groups[-1].file)
+    with pytest.raises(BadData, match="damaged: it is not what was written"):
+        list(rows.epoch(0))
+
+
 def filled(name: str, value: float) -> Callable[[Path], None]:
     return changed(name, lambda rows: pa.array([value] * rows.num_rows, pa.float32()))
 

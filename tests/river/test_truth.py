@@ -19,7 +19,7 @@ NEEDED = ("find_bots", "find_value_ranges", "clean_events", "build_interactions"
 def findings(spark: SparkSession, no_gate: None, tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Finding]]:
     folder = tmp_path_factory.mktemp("truth")
     for seed in SEEDS:
-        made = landing.write(spark, seed=seed, days=14, events=30_000, out=str(folder / f"{seed}"), site=f"shop {seed}")
+        made = landing.write(spark, seed=seed, days=14, events=40_000, out=str(folder / f"{seed}"), site=f"shop {seed}")
         shutil.copytree(made.landing, folder / "landing" / f"{seed}")
     root = {"lake.root": str(folder / "lake"), "landing.source": "events_jsonl", "landing.path": str(folder / "landing")}
     conf = config.load("test", root)
@@ -48,10 +48,10 @@ def test_every_floor_holds_for_a_seed_that_nothing_was_tuned_on(findings: dict[i
 
 def test_there_was_enough_to_find_and_the_second_family_is_counted(findings: dict[int, dict[str, Finding]]) -> None:
     for found in findings.values():
-        assert found["exact copies, recall"].count > 600 and found["near copies, recall"].count > 200
-        assert found["session boundaries, all pairs of events"].count > 15_000
+        assert found["exact copies, recall"].count > 800 and found["near copies, recall"].count > 300
+        assert found["session boundaries, all pairs of events"].count > 20_000
         assert found["bots of a family no rule was made for, recall"].floor is None
-    assert sum(found["bots, recall"].count for found in findings.values()) > 10
+    assert sum(found["bots, recall"].count for found in findings.values()) > 15
 
 
 def test_a_model_that_learned_tastes_is_nearer_to_the_oracle_than_popularity_and_chance(findings: dict[int, dict[str, Finding]]) -> None:

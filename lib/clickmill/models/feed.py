@@ -150,7 +150,7 @@ class _Ahead:
 def _tables(url: str, names: Sequence[str], unchecked: dict[str, int]) -> Iterator[pa.Table]:
     """The tables of some files of a folder, in their order, read when they are asked for.
 
-    Needs   unchecked: the checksums of files that were not held against them yet; those that are read now are taken out
+    Needs   unchecked: the checksums of files that were not held against them yet; each is taken out when it was
     Raises  BadData that names the file that cannot be read, or whose bytes are not those that were written
     """
     if not names:
@@ -160,8 +160,7 @@ def _tables(url: str, names: Sequence[str], unchecked: dict[str, int]) -> Iterat
         is_local = urlsplit(url).scheme == "file"  # its path is taken as it stands, with what a URL writes by numbers
         files, folder = get_filesystem_and_path_or_paths("file:///" if is_local else url)
         paths = [f"{unquote(urlsplit(url).path) if is_local else folder}/{name}" for name in names]
-        of_paths = {path: unchecked.pop(name) for path, name in zip(paths, names, strict=True) if name in unchecked}
-        worker = type("_Checked", (_Worker,), {"unchecked": of_paths})
+        worker = type("_Checked", (_Worker,), {"names": dict(zip(paths, names, strict=True)), "unchecked": unchecked})
         try:
             how = {"shuffle_row_groups": False, "num_epochs": 1, "is_batched_reader": True}
             reader = Reader(files, paths, worker_class=worker, reader_pool=DummyPool(), **how)
@@ -191,14 +190,17 @@ class _Worker(WorkerBase):  # type: ignore[misc]
     of its bytes, a piece at a time, for their checksum.
     """
 
-    unchecked: Mapping[str, int]
+    names: Mapping[str, str]
+    unchecked: dict[str, int]
 
     def process(self, piece_index: int, worker_predicate: Any, shuffle_row_drop_partition: Any) -> None:
         files, piece = self.args[0], self.args[4][piece_index]
+        name = self.names[piece.path]
         try:
             with files.open(piece.path) as file:
-                if piece.path in self.unchecked and _crc32(file) != self.unchecked[piece.path]:
+                if name in self.unchecked and _crc32(file) != self.unchecked[name]:
                     raise BadData(f"{piece.path}: damaged: it is not what was written")
+                self.unchecked.pop(name, None)
                 self.publish_func(pq.ParquetFile(file).read_row_group(piece.row_group))
         except (OSError, pa.ArrowException) as error:
             raise BadData(f"{piece.path}: cannot be read: {type(error).__name__}") from error
